@@ -1,0 +1,44 @@
+# `make help` lists what there is. Everything installs what it needs into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check bench lock pictures
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP) ## install evtop and its tools into .venv
+
+demo: $(STAMP) ## the console over a simulated application, on a private Valkey and a SQLite file
+	$(BIN)/evtop demo
+
+run: $(STAMP) ## the console on EVTOP_STORE and EVTOP_BUS
+	$(BIN)/evtop
+
+test: $(STAMP) ## every test
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## format, lint, types, import contracts, tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m coverage report --include='store/*,monitor/model/*' --fail-under=90 --format=total
+
+bench: $(STAMP) ## the figures, one JSON object a line; ONLY=name runs one
+	$(BIN)/python -m tests.bench $(ONLY)
+
+lock: $(STAMP) ## resolve constraints.txt anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --no-header pyproject.toml --output-file constraints.txt
+
+pictures: $(STAMP) ## draw the pictures in docs/ with the program itself
+	$(BIN)/python -m tests.pictures
