@@ -1,0 +1,231 @@
+"""The event: what happened, to what, by whom, when. Immutable, validated once, at the edge."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import to_json
+from uuid_utils.compat import uuid7
+
+from store.taxonomy import SHIPPED
+
+METADATA_MAX_BYTES = 64 * 1024
+"""Size of `metadata`, encoded as JSON."""
+METADATA_MAX_DEPTH = 32
+"""Levels of objects and arrays in `metadata`, the outer object included."""
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+
+class Severity(StrEnum):
+    """How bad it is. Ordered: compare by `rank`, not by name."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """1 for info, 2 for warning, 3 for error."""
+        return SEVERITY_RANK[self]
+
+
+SEVERITY_RANK: dict[str | None, int] = {None: 0, "info": 1, "warning": 2, "error": 3}
+"""Rank by severity, 0 for an event that has none. Keys match `Severity` members, which are strings."""
+
+
+class ActorType(StrEnum):
+    """Who did it. A guest is a user without an id."""
+
+    USER = "user"
+    SYSTEM = "system"
+    JOB = "job"
+
+
+def _storable_text(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("U+0000 cannot be stored")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("lone surrogates cannot be stored") from None
+    return text
+
+
+def _check_metadata(value: Any, depth: int) -> None:
+    """Refuse what one of the databases would refuse, so that no event fails after it was accepted.
+
+    PostgreSQL takes no U+0000, SQLite no integer beyond 64 bits, JSON no NaN.
+    """
+    if isinstance(value, str):
+        _storable_text(value)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if not _INT_MIN <= value <= _INT_MAX:
+            raise ValueError("metadata has an integer beyond 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("metadata has NaN or an infinity")
+    elif isinstance(value, (dict, list, tuple)):
+        if depth >= METADATA_MAX_DEPTH:
+            raise ValueError(f"metadata is over {METADATA_MAX_DEPTH} levels deep")
+        if isinstance(value, dict):
+            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+                if not isinstance(key, str):
+                    raise ValueError("metadata keys must be text")
+                _storable_text(key)
+                _check_metadata(item, depth + 1)
+        else:
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                _check_metadata(item, depth + 1)
+    else:
+        raise ValueError(f"metadata has a {type(value).__name__}, which JSON cannot express")
+
+
+def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    if not metadata:
+        return metadata
+    _check_metadata(metadata, 0)
+    if len(to_json(metadata)) > METADATA_MAX_BYTES:
+        raise ValueError(f"metadata is over {METADATA_MAX_BYTES // 1024} KiB")
+    return metadata
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is UTC:
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("inserted_at is outside of the years 1 to 9999 in UTC") from None
+
+
+def _default_category(data: dict[str, Any]) -> str:
+    return SHIPPED.category_of(data.get("event_type", "unknown"))
+
+
+def _default_severity(data: dict[str, Any]) -> Severity | None:
+    name = SHIPPED.severity_of(data.get("event_type", "unknown"))
+    return Severity(name) if name else None
+
+
+EventTypeName = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$")
+]
+Category = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable_text)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable_text)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable_text)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_valid_metadata)]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Event(BaseModel):
+    """One thing that happened.
+
+    Only `event_type` (dotted lower case, `noun.verb`) must be given. `category` and `severity` default to
+    what the shipped taxonomy says of the type, `inserted_at` to now, `id` to a new UUIDv7.
+    `inserted_at` is aware, in UTC, to the microsecond, by the producer's clock. `position` is given by the
+    store on commit and is the cursor for catching up.
+
+    Raises:
+        pydantic.ValidationError: a field breaks its rule; the message names the field and the rule.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: UUID = Field(default_factory=uuid7)
+    event_type: EventTypeName
+    category: Category = Field(default_factory=_default_category)
+    actor_type: ActorType = ActorType.SYSTEM
+    actor_id: Identifier | None = None
+    resource_type: ShortText | None = None
+    resource_id: Identifier | None = None
+    secondary_resource_type: ShortText | None = None
+    secondary_resource_id: Identifier | None = None
+    metadata: Metadata = Field(default_factory=dict)
+    status: ShortText | None = None
+    severity: Severity | None = Field(default_factory=_default_severity)
+    inserted_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(default_factory=_now)
+    position: int | None = Field(default=None, ge=1, le=_INT_MAX)
+
+    @property
+    def sort_key(self) -> tuple[datetime, int]:
+        """Orders the timeline: by time, then by id."""
+        return (self.inserted_at, self.id.int)
+
+    @property
+    def actor(self) -> str:
+        """The actor as operators write it: `user:42`, `job:rss`, `system`."""
+        return f"{self.actor_type}:{self.actor_id}" if self.actor_id is not None else str(self.actor_type)
+
+    @property
+    def resource(self) -> str | None:
+        """The resource as operators write it: `download/9f3a`; None when the event is about none."""
+        return _pair(self.resource_type, self.resource_id)
+
+    @property
+    def secondary_resource(self) -> str | None:
+        """The secondary resource, written like `resource`."""
+        return _pair(self.secondary_resource_type, self.secondary_resource_id)
+
+
+def _pair(kind: str | None, identifier: str | None) -> str | None:
+    if kind is None:
+        return identifier
+    return kind if identifier is None else f"{kind}/{identifier}"
+
+
+def split_reference(reference: str) -> tuple[str, str | None]:
+    """Split `type/id` or `type:id` at its first separator: `"download/9f3a"` gives `("download", "9f3a")`."""
+    for index, character in enumerate(reference):
+        if character in "/:":
+            return reference[:index], reference[index + 1 :] or None
+    return reference, None
+
+
+def search_text(event: Event) -> str:
+    """The text that bare words of a query look in, case-folded: type, ids, status and metadata.
+
+    Folded here, once, because each database folds differently (SQLite's `lower()` knows ASCII only,
+    PostgreSQL's follows the locale, MariaDB's the collation). Parts are joined by newlines, so that no
+    match spans two of them.
+    """
+    parts: list[str] = [event.event_type]
+    parts.extend(
+        part
+        for part in (
+            event.actor_id,
+            event.resource_type,
+            event.resource_id,
+            event.secondary_resource_type,
+            event.secondary_resource_id,
+            event.status,
+        )
+        if part
+    )
+    if event.metadata:
+        _collect_text(event.metadata, parts)
+    return "\n".join(parts).casefold()
+
+
+def _collect_text(value: Any, parts: list[str]) -> None:
+    if isinstance(value, str):
+        parts.append(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            parts.append(str(key))  # pyright: ignore[reportUnknownArgumentType]
+            _collect_text(item, parts)
+    elif isinstance(value, (list, tuple)):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            _collect_text(item, parts)
+    elif value is not None:
+        parts.append(to_json(value).decode())

@@ -1,0 +1,311 @@
+"""Events in SQL: append, pages, catching up, counts. Everything that knows the columns of `events`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, select, tuple_
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.database import Database
+from store.event import Event, search_text
+from store.query.sql import where
+from store.query.syntax import EVERYTHING, Node
+from store.tables import NO_SEVERITY, event_rollups, events
+
+_COLUMNS = [column for column in events.c if column.name != "search_text"]
+_ID_CHUNK = 500
+
+
+class Cursor(NamedTuple):
+    """A place on the timeline: an event's `inserted_at` and `id`."""
+
+    inserted_at: datetime
+    id: UUID
+
+    @classmethod
+    def of(cls, event: Event) -> Cursor:
+        """The place of `event`."""
+        return cls(event.inserted_at, event.id)
+
+
+class RollupCount(NamedTuple):
+    """How many events of one kind fell into one minute (counted since 1970, UTC)."""
+
+    minute: int
+    category: str
+    event_type: str
+    severity: str | None
+    count: int
+
+
+class FacetCount(NamedTuple):
+    """How many events of one kind there were in a span of time."""
+
+    category: str
+    event_type: str
+    severity: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append did: the new events with their positions, and how many were in the table already."""
+
+    events: list[Event]
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The newest events, the rollups since a moment and the last position, all seen at one moment."""
+
+    newest: list[Event]
+    rollups: list[RollupCount]
+    last_position: int
+
+
+def minute_of(moment: datetime) -> int:
+    """The minute of `moment`, counted since 1970 in UTC."""
+    return int(moment.timestamp() // 60)
+
+
+class EventRepository:
+    """Reads and appends events. Pages are lists of events, newest first unless said otherwise.
+
+    A row that is no valid event (something else wrote it) is left out and counted in `unreadable`.
+    """
+
+    commit_overlap = 0
+    """How far back of the last position a commit may still become visible: SQLite commits in order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.unreadable = 0
+
+    async def append(self, batch: Sequence[Event]) -> Appended:
+        """Store `batch` and its rollups in one transaction. An id that is stored already is left alone.
+
+        Raises:
+            StoreUnavailableError: nothing of the batch was stored.
+        """
+        unique = {event.id: event for event in batch}
+        if not unique:
+            return Appended([], 0)
+        rows = [_row(event) for event in unique.values()]
+        async with self._database.write() as connection:
+            statement = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
+            result = await connection.execute(statement.returning(events.c.id, events.c.position), rows)
+            positions: dict[UUID, int] = {row.id: row.position for row in result}
+            stored = [
+                event.model_copy(update={"position": positions[event.id]})
+                for event in unique.values()
+                if event.id in positions
+            ]
+            if stored:
+                await _count_in_rollups(connection, stored)
+        return Appended(stored, len(batch) - len(stored))
+
+    async def newest(self, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
+        """The newest `limit` events that match `query`."""
+        return await self._page(_newest_first(query).limit(limit))
+
+    async def before(self, cursor: Cursor, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
+        """The `limit` events that match `query` and come right before `cursor` on the timeline."""
+        place = tuple_(events.c.inserted_at, events.c.id) < tuple_(cursor.inserted_at, cursor.id)
+        return await self._page(_newest_first(query).where(place).limit(limit))
+
+    async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]:
+        """Up to `limit` events that match `query`, committed after `position`, in order of commit."""
+        statement = select(*_COLUMNS).where(events.c.position > position).order_by(events.c.position)
+        return await self._page(_matching(statement, query).limit(limit))
+
+    async def resource_events(
+        self, resource_type: str, resource_id: str, limit: int = 100, before: Cursor | None = None
+    ) -> list[Event]:
+        """The newest events of one resource, in its primary and in its secondary role."""
+        found: dict[UUID, Event] = {}
+        async with self._database.read() as connection:
+            # One index walk a role: an OR over both would sort all of the resource's events first.
+            for role in _roles(resource_type, resource_id):
+                statement = _newest_first(EVERYTHING).where(role).limit(limit)
+                if before is not None:
+                    statement = statement.where(
+                        tuple_(events.c.inserted_at, events.c.id) < tuple_(before.inserted_at, before.id)
+                    )
+                for event in self._events(await connection.execute(statement)):
+                    found[event.id] = event
+        return sorted(found.values(), key=lambda event: event.sort_key, reverse=True)[:limit]
+
+    async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
+        """How many events one resource has, in both roles, and when the first one was."""
+        primary, secondary = _roles(resource_type, resource_id)
+        total, first = 0, None
+        async with self._database.read() as connection:
+            # An event that names the resource in both roles counts once.
+            for role in (primary, secondary & not_(func.coalesce(primary, false()))):
+                statement = select(func.count(), func.min(events.c.inserted_at)).where(role)
+                count, earliest = (await connection.execute(statement)).one()
+                total += count
+                if earliest is not None:
+                    first = earliest if first is None else min(first, earliest)
+        return total, first
+
+    async def get(self, ids: Iterable[UUID]) -> list[Event]:
+        """The stored events among `ids`, in no order."""
+        wanted = list(ids)
+        found: list[Event] = []
+        for start in range(0, len(wanted), _ID_CHUNK):
+            chunk = wanted[start : start + _ID_CHUNK]
+            found.extend(await self._page(select(*_COLUMNS).where(events.c.id.in_(chunk))))
+        return found
+
+    async def count(self, query: Node = EVERYTHING) -> int:
+        """How many stored events match `query`."""
+        async with self._database.read() as connection:
+            statement = _matching(select(func.count()).select_from(events), query)
+            return (await connection.execute(statement)).scalar_one()
+
+    async def last_position(self) -> int:
+        """The position of the latest commit; 0 for an empty store."""
+        async with self._database.read() as connection:
+            return await _last_position(connection)
+
+    async def facet_counts(self, since: datetime, until: datetime | None = None) -> list[FacetCount]:
+        """Events by category, type and severity in the minutes from `since` up to and with `until`."""
+        kinds = (event_rollups.c.category, event_rollups.c.event_type, event_rollups.c.severity)
+        statement = (
+            select(*kinds, func.sum(event_rollups.c.count)).where(_minutes(since, until)).group_by(*kinds)
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement)
+            return [FacetCount(row[0], row[1], row[2] or None, int(row[3])) for row in rows]
+
+    async def histogram(
+        self, since: datetime, until: datetime | None = None, step_minutes: int = 1
+    ) -> list[tuple[datetime, str | None, int]]:
+        """Events by bucket and severity: (start of the bucket, severity, count), oldest first.
+
+        Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out.
+        """
+        bucket = event_rollups.c.minute - event_rollups.c.minute % step_minutes
+        statement = (
+            select(bucket, event_rollups.c.severity, func.sum(event_rollups.c.count))
+            .where(_minutes(since, until))
+            .group_by(bucket, event_rollups.c.severity)
+            .order_by(bucket)
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement)
+            return [(datetime.fromtimestamp(row[0] * 60, UTC), row[1] or None, int(row[2])) for row in rows]
+
+    async def known_types(self) -> list[str]:
+        """Every event type that was ever stored, by name. Reads the rollups, not the events."""
+        async with self._database.read() as connection:
+            statement = select(event_rollups.c.event_type).distinct().order_by(event_rollups.c.event_type)
+            return list((await connection.execute(statement)).scalars())
+
+    async def newest_of_types(self, patterns: Iterable[str], limit: int) -> list[Event]:
+        """The newest events whose type matches one of `patterns`, where `*` stands for any text.
+
+        The patterns are looked up among the known types first: a glob alone would scan every event.
+        """
+        expressions = [re.compile(".*".join(map(re.escape, pattern.split("*")))) for pattern in patterns]
+        known = await self.known_types()
+        types = [name for name in known if any(expression.fullmatch(name) for expression in expressions)]
+        if not types:
+            return []
+        statement = _newest_first(EVERYTHING).where(events.c.event_type.in_(types)).limit(limit)
+        return await self._page(statement)
+
+    async def overview(self, limit: int, since: datetime, query: Node = EVERYTHING) -> Overview:
+        """What a console opens with, read in one transaction so that nothing is counted twice."""
+        async with self._database.read() as connection:
+            newest = self._events(await connection.execute(_newest_first(query).limit(limit)))
+            rollups = await connection.execute(select(*event_rollups.c).where(_minutes(since, None)))
+            return Overview(
+                newest,
+                [RollupCount(row[0], row[1], row[2], row[3] or None, row[4]) for row in rollups],
+                await _last_position(connection),
+            )
+
+    async def _page(self, statement: Select[Any]) -> list[Event]:
+        async with self._database.read() as connection:
+            return self._events(await connection.execute(statement))
+
+    def _events(self, rows: Iterable[Row[Any]]) -> list[Event]:
+        found: list[Event] = []
+        for row in rows:
+            try:
+                found.append(Event.model_validate(row._asdict()))
+            except ValidationError:
+                self.unreadable += 1
+        return found
+
+
+def _row(event: Event) -> dict[str, Any]:
+    row = dict(event.__dict__)
+    del row["position"]
+    row["actor_type"] = event.actor_type.value
+    row["severity"] = event.severity.value if event.severity else None
+    row["search_text"] = search_text(event)
+    return row
+
+
+async def _count_in_rollups(connection: AsyncConnection, stored: Sequence[Event]) -> None:
+    counts = Counter(
+        (minute_of(event.inserted_at), event.category, event.event_type, event.severity or NO_SEVERITY)
+        for event in stored
+    )
+    statement = insert(event_rollups)
+    statement = statement.on_conflict_do_update(
+        index_elements=[column.name for column in event_rollups.primary_key],
+        set_={"count": event_rollups.c.count + statement.excluded["count"]},
+    )
+    await connection.execute(
+        statement,
+        [
+            {
+                "minute": minute,
+                "category": category,
+                "event_type": kind,
+                "severity": str(severity),
+                "count": count,
+            }
+            for (minute, category, kind, severity), count in counts.items()
+        ],
+    )
+
+
+def _roles(resource_type: str, resource_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (
+        and_(events.c.resource_type == resource_type, events.c.resource_id == resource_id),
+        and_(
+            events.c.secondary_resource_type == resource_type, events.c.secondary_resource_id == resource_id
+        ),
+    )
+
+
+def _matching(statement: Select[Any], query: Node) -> Select[Any]:
+    return statement if query == EVERYTHING else statement.where(where(query))
+
+
+def _newest_first(query: Node) -> Select[Any]:
+    return _matching(select(*_COLUMNS), query).order_by(events.c.inserted_at.desc(), events.c.id.desc())
+
+
+def _minutes(since: datetime, until: datetime | None) -> ColumnElement[bool]:
+    from_minute = event_rollups.c.minute >= minute_of(since)
+    return from_minute if until is None else from_minute & (event_rollups.c.minute <= minute_of(until))
+
+
+async def _last_position(connection: AsyncConnection) -> int:
+    return (await connection.execute(select(func.max(events.c.position)))).scalar() or 0
