@@ -1,0 +1,242 @@
+"""Query text to a tree, and a tree back to text. The grammar is `grammar.lark`, read at the first query."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from store.event import ActorType, Severity, split_reference
+from store.query.quoting import Written, write_pattern, write_value, write_word
+from store.query.syntax import (
+    EVERYTHING,
+    FIELD_NAMES,
+    PAIRS,
+    UNSTORABLE,
+    And,
+    Compare,
+    Exists,
+    Field,
+    Node,
+    Not,
+    Op,
+    Or,
+    QueryError,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from lark import Token, Tree
+
+QUERY_MAX_LENGTH = 1000
+"""Characters in the text of a query."""
+QUERY_MAX_LEVELS = 32
+"""Levels of AND, OR and NOT within each other."""
+
+_SEVERITIES = {**{str(severity): str(severity) for severity in Severity}, "warn": "warning", "err": "error"}
+_LOWER_CASE = frozenset({Field.TYPE, Field.CATEGORY, Field.SEVERITY, Field.ID})
+_OPS: dict[str, tuple[Op, bool]] = {
+    "": (Op.EQ, False),
+    "=": (Op.EQ, False),
+    "==": (Op.EQ, False),
+    "!": (Op.EQ, True),
+    "!=": (Op.EQ, True),
+    "~": (Op.CONTAINS, False),
+    "!~": (Op.CONTAINS, True),
+    "<": (Op.LT, False),
+    "<=": (Op.LE, False),
+    ">": (Op.GT, False),
+    ">=": (Op.GE, False),
+}
+"""What stands between a field and its value, without the colon before it: the comparison, and whether negated."""
+_ORDERED = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
+_ACTORS = frozenset(str(actor) for actor in ActorType)
+_LISTED = frozenset({Op.EQ, Op.GLOB})
+
+
+def parse(text: str) -> Node:
+    """Read a query. Blank text is `EVERYTHING`.
+
+    Raises:
+        QueryError: `column` is where reading stopped, and the message says what was expected there.
+    """
+    if len(text) > QUERY_MAX_LENGTH:
+        raise QueryError(f"a query has at most {QUERY_MAX_LENGTH:,} characters", QUERY_MAX_LENGTH)
+    if not text.strip():
+        return EVERYTHING
+    if unstorable := UNSTORABLE.search(text):
+        raise QueryError(f"U+{ord(unstorable[0]):04X} is in no event", unstorable.start())
+    from store.query.grammar import read
+
+    return _node(read(text), 0)
+
+
+def _written(token: Token) -> Written:
+    return Written.read(token, _start(token))
+
+
+def _start(token: Token) -> int:
+    return token.start_pos or 0
+
+
+def _node(tree: Tree[Token], level: int) -> Node:
+    """The tree's meaning. `level` counts the operators around it."""
+    while tree.data == "group":
+        tree = _branches(tree)[0]
+    if tree.data == "text":
+        return _text(_written(_tokens(tree)[0]))
+    if tree.data == "comparison":
+        return _comparison(tree, level)
+    _check_level(tree, level)
+    branches = _branches(tree)
+    if tree.data == "negation":
+        return Not(_node(branches[0], level + 1))
+    if tree.data == "disjunction":
+        return Or(tuple(_node(branch, level + 1) for branch in branches))
+    for left, right in pairwise(branches):
+        if left.meta.end_pos == right.meta.start_pos:
+            raise QueryError(
+                "expected a space here; text with ( or ) in it needs quotes", right.meta.start_pos
+            )
+    return And(tuple(_node(branch, level + 1) for branch in branches))
+
+
+def _branches(tree: Tree[Token]) -> list[Tree[Token]]:
+    return cast("list[Tree[Token]]", tree.children)
+
+
+def _tokens(tree: Tree[Token]) -> list[Token]:
+    return cast("list[Token]", tree.children)
+
+
+def _check_level(tree: Tree[Token], level: int) -> None:
+    if level >= QUERY_MAX_LEVELS:
+        raise QueryError(f"more than {QUERY_MAX_LEVELS} levels", tree.meta.start_pos)
+
+
+def _text(value: Written) -> Node:
+    if value.anything:
+        return EVERYTHING
+    text = value.text.strip("*") if value.glob else value.text
+    if value.glob and "*" in text:
+        raise QueryError(
+            "a * within a word needs a field (type:a*b); for the text itself, quote it", value.column
+        )
+    return Text(text)
+
+
+def _comparison(tree: Tree[Token], level: int) -> Node:
+    name, sign, *tokens = _tokens(tree)
+    field, symbol = FIELD_NAMES[name.lower()], sign.removeprefix(":")
+    if symbol not in _OPS:
+        raise QueryError(f"{sign} (a regular expression) is not supported yet; ~ finds a part", _start(sign))
+    op, negated = _OPS[symbol]
+    if op in _ORDERED and field is not Field.SEVERITY:
+        raise QueryError(f"{name} has no order; only severity is compared with {symbol}", _start(sign))
+    values = [_written(token) for token in tokens]
+    if op in _ORDERED and len(values) > 1:
+        raise QueryError(f"{symbol} takes one value", values[1].column)
+    node: Node
+    if len(values) == 1:
+        node = _leaf(field, op, values[0])
+    else:
+        _check_level(tree, level)
+        node = Or(tuple(_leaf(field, op, value) for value in values))
+    return Not(node) if negated else node
+
+
+def _leaf(field: Field, op: Op, value: Written) -> Node:
+    if op is Op.EQ and value.anything:
+        return Exists(field)
+    if op is Op.CONTAINS:
+        if field is Field.SEVERITY:
+            raise QueryError("severity takes =, !=, <, <=, > and >=, not ~", value.column)
+        if value.glob:
+            raise QueryError(
+                "~ finds a part of the value, without *; for the * itself, quote it", value.column
+            )
+        return Compare(field, op, value.text)
+    if op is Op.EQ and value.glob:
+        op = Op.GLOB
+    text = value.text.lower() if field in _LOWER_CASE else value.text
+    if field in PAIRS:
+        text = _reference(field, value)
+    elif field is Field.SEVERITY:
+        if text not in _SEVERITIES:
+            raise QueryError(f"no severity '{value.text}'; it is info, warning or error", value.column)
+        text = _SEVERITIES[text]
+    elif field is Field.ID and op is Op.EQ:
+        text = _uuid(value)
+    return Compare(field, op, text)
+
+
+def _reference(field: Field, value: Written) -> str:
+    """A pair in its one spelling: `user:42`, `download/9f3a`."""
+    kind, identifier = split_reference(value.text)
+    separator = "/"
+    if field is Field.ACTOR:
+        kind, separator = kind.lower(), ":"
+        if kind not in _ACTORS and not (value.glob and "*" in kind):
+            raise QueryError(f"no actor '{kind}'; it is user, system or job, as in user:42", value.column)
+    elif not kind:
+        raise QueryError("expected a type before the separator, as in download/9f3a", value.column)
+    return kind if identifier is None else f"{kind}{separator}{identifier}"
+
+
+def _uuid(value: Written) -> str:
+    try:
+        return str(UUID(value.text))
+    except ValueError:
+        raise QueryError("an id is a UUID; a part of one is found with id:0190*", value.column) from None
+
+
+def describe(node: Node) -> str:
+    """The text of a query, in one line of printable characters.
+
+    `parse` reads it back to the same tree, when that is one which `parse` can give; else to one that means
+    the same, as far as the language can say it.
+    """
+    return "" if node == EVERYTHING else _described(node)
+
+
+def _described(node: Node, within: type[Node] | None = None) -> str:
+    match node:
+        case Text(value):
+            return write_word(value)
+        case Exists(field):
+            return f"{field}:*"
+        case Compare(field, op, _):
+            return f"{field}{':' if op in _LISTED else op}{_value_text(node)}"
+        case Not(operand):
+            excluded = _described(operand, Not)
+            return f"NOT {excluded}" if excluded.startswith(("-", "NOT ")) else f"-{excluded}"
+        case And(()):
+            return "*"
+        case Or(()):
+            return "-*"
+        case And((only,)) | Or((only,)):
+            return _described(only, within)
+        case And(operands):
+            text = " ".join(_described(operand, And) for operand in operands)
+        case Or(operands):
+            if listed := _list_text(operands):
+                return listed
+            text = " OR ".join(_described(operand, Or) for operand in operands)
+    return f"({text})" if within else text
+
+
+def _list_text(operands: tuple[Node, ...]) -> str | None:
+    """`field:a,b`, when all are values of one field."""
+    first = operands[0]
+    if not isinstance(first, Compare) or first.op not in _LISTED:
+        return None
+    values: list[str] = []
+    for operand in operands:
+        if not isinstance(operand, Compare) or operand.field is not first.field or operand.op not in _LISTED:
+            return None
+        values.append(_value_text(operand))
+    return f"{first.field}:{','.join(values)}"
+
+
+def _value_text(compare: Compare) -> str:
+    return write_pattern(compare.value) if compare.op is Op.GLOB else write_value(compare.value)

@@ -1,0 +1,307 @@
+"""The SQL condition of a query and its predicate choose the same events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event as sa_event
+from sqlalchemy.dialects import mysql, postgresql
+
+from store.event import ActorType, Event, Severity, search_text
+from store.query import QueryError, compile_predicate, parse
+from store.query.folding import folded_search
+from store.query.parser import QUERY_MAX_LEVELS
+from store.query.sql import where
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Text
+from store.tables import events, metadata
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[sa.Connection]:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        yield connection
+    engine.dispose()
+
+
+def fill(connection: sa.Connection, batch: Sequence[Event]) -> None:
+    connection.execute(events.delete())
+    connection.execute(
+        events.insert(),
+        [event.model_dump(exclude={"position"}) | {"search_text": search_text(event)} for event in batch],
+    )
+
+
+def found(connection: sa.Connection, node: Node) -> set[UUID]:
+    return set(connection.scalars(sa.select(events.c.id).where(where(node))))
+
+
+def expected(batch: Sequence[Event], node: Node) -> set[UUID]:
+    return set(map(lambda event: event.id, filter(compile_predicate(node), batch)))  # noqa: C417
+
+
+# Few characters, so that values collide: case, several folds of one letter, folds to several letters, what
+# LIKE, GLOB and the query language take as special, and separators.
+CHARACTERS = "aAbBsSſßẞkK\u212aiİı\u0307fFﬁﬀﬃstﬆéÉe\u0301σςΣιᾳᾼΑα%_*[]?^-\\'\"\n /:0😀"
+VALUES = st.text(CHARACTERS, min_size=1, max_size=6)
+KINDS = st.sampled_from(["download", "Download", "dow_load", "straße", "a:b", "%"]) | VALUES
+LETTERS = st.text("abcf_-0", min_size=1, max_size=3)
+TYPES = st.sampled_from(["download.failed", "download.done", "down_load.failed"]) | st.builds(
+    "{}.{}".format, LETTERS, LETTERS
+)
+IDS = st.builds(lambda number: UUID(int=number), st.integers(0, 2**128 - 1))
+
+
+def maybe(values: st.SearchStrategy[str]) -> st.SearchStrategy[str | None]:
+    return st.none() | values
+
+
+EVENTS = st.builds(
+    Event,
+    id=IDS,
+    event_type=TYPES,
+    category=st.sampled_from(["downloads", "Downloads"]) | VALUES,
+    actor_type=st.sampled_from(ActorType),
+    actor_id=maybe(VALUES),
+    resource_type=maybe(KINDS),
+    resource_id=maybe(VALUES),
+    secondary_resource_type=maybe(KINDS),
+    secondary_resource_id=maybe(VALUES),
+    status=maybe(VALUES),
+    severity=st.none() | st.sampled_from(Severity),
+    metadata=st.dictionaries(VALUES, VALUES | st.integers(-5, 5) | st.booleans() | st.none(), max_size=2),
+    inserted_at=st.integers(0, 9).map(lambda seconds: NOON + timedelta(seconds=seconds)),
+)
+BATCHES = st.lists(EVENTS, min_size=1, max_size=8, unique_by=lambda event: event.id)
+
+
+def values_in(batch: Sequence[Event]) -> list[str]:
+    """Everything that a query could ask for and find."""
+    values = {value for event in batch for value in search_text(event).split("\n")}
+    for event in batch:
+        values.update(str(value) for value in event.model_dump(exclude={"metadata"}).values() if value)
+        values.update(filter(None, [event.actor, event.resource, event.secondary_resource]))
+    return sorted(values - {""})
+
+
+def starred(text: str, places: Sequence[int]) -> str:
+    for place in places:
+        cut = place % (len(text) + 1)
+        text = f"{text[:cut]}*{text[cut + place % 3 :]}"
+    return text
+
+
+def queries(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
+    whole = st.sampled_from(values_in(batch)) | VALUES | st.just("")
+    part = st.builds(
+        lambda text, start, size: text[start : start + size], whole, st.integers(0, 6), st.integers(0, 9)
+    )
+    wanted = whole | part
+    needles = wanted | wanted.map(str.swapcase) | wanted.map(str.casefold)
+    leaves: st.SearchStrategy[Node] = st.one_of(
+        st.builds(Text, needles),
+        st.builds(Exists, st.sampled_from(Field)),
+        st.builds(Compare, st.sampled_from(Field), st.just(Op.EQ), wanted),
+        st.builds(Compare, st.sampled_from(Field), st.just(Op.CONTAINS), needles),
+        st.builds(
+            Compare,
+            st.sampled_from(Field),
+            st.just(Op.GLOB),
+            st.builds(starred, wanted, st.lists(st.integers(0, 12), max_size=3)),
+        ),
+        st.builds(
+            Compare,
+            st.just(Field.SEVERITY),
+            st.sampled_from([Op.EQ, Op.LT, Op.LE, Op.GT, Op.GE]),
+            st.sampled_from(["info", "warning", "error"]),
+        ),
+    )
+
+    def grown(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+        several = st.lists(operands, max_size=3).map(tuple)
+        return st.builds(Not, operands) | st.builds(And, several) | st.builds(Or, several)
+
+    return st.recursive(leaves, grown, max_leaves=5)
+
+
+BATCHES_AND_QUERIES = BATCHES.flatmap(
+    lambda batch: st.tuples(st.just(batch), st.lists(queries(batch), min_size=10, max_size=10))
+)
+
+
+@settings(
+    derandomize=True,
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(BATCHES_AND_QUERIES)
+def test_sql_and_predicate_choose_the_same_events(
+    connection: sa.Connection, drawn: tuple[list[Event], list[Node]]
+) -> None:
+    batch, nodes = drawn
+    fill(connection, batch)
+    for node in nodes:
+        assert found(connection, node) == expected(batch, node), node
+
+
+def test_folded_search_agrees_on_every_character_with_a_fold(connection: sa.Connection) -> None:
+    """Each such character as a value, looked for by what it folds to and by each end of that."""
+    characters = [c for c in map(chr, range(0x110000)) if c.casefold() != c]
+    batch = [Event(event_type="a.b", status=character) for character in characters]
+    fill(connection, batch)
+    needles = {part for c in characters for f in [c.casefold()] for part in (f, f[0], f[-1]) if len(f) > 1}
+    needles |= set(Random(7).sample([c.casefold() for c in characters], 200))
+    for needle in sorted(needles):
+        node = Compare(Field.STATUS, Op.CONTAINS, needle)
+        assert found(connection, node) == expected(batch, node), ascii(needle)
+
+
+@pytest.mark.parametrize(
+    "needle", ["ss", "s", "ssi", "effi", "fi", "st", "ιστ", "αι", "και", "ffff", "\u0301x", "[s]", "a.s"]
+)
+def test_sets_of_characters_find_a_needle_wherever_folding_does(needle: str) -> None:
+    """Done in Python, on random text of what folds to parts of the needle, as a database would do it."""
+    random, (replaced, patterns) = Random(11), folded_search(needle)
+    alphabet = [*needle, *replaced, *"".join("".join(places) for places in patterns), *"xßﬃᾳA"]
+    regex = re.compile("|".join("".join(f"[{re.escape(place)}]" for place in places) for places in patterns))
+    for _ in range(3000):
+        text = "".join(random.choices(alphabet, k=4))
+        replaced_text = "".join(replaced.get(character, character) for character in text)
+        assert bool(regex.search(replaced_text)) == (needle in text.casefold()), ascii(text)
+
+
+def deepest(leaf: Node) -> Node:
+    """As deep as a query may be, with the deep part always last, where it costs a parser most."""
+    node = leaf
+    for level in range(QUERY_MAX_LEVELS):
+        if level % 3 == 0:
+            node = And((Text("a"), node))
+        elif level % 3 == 1:
+            node = Or((Text("b"), Not(Text("c")), node))
+        else:
+            node = Not(node)
+    return node
+
+
+@pytest.mark.parametrize("needle", ["timed out", "strasse office", "ιστορία", "ff" * 40, "όλα τα αρχεία"])
+def test_the_deepest_query_and_the_longest_needle_still_run(connection: sa.Connection, needle: str) -> None:
+    batch = [Event(event_type="a.b", status=needle.upper()[:64]), Event(event_type="b.c")]
+    fill(connection, batch)
+    for node in (
+        deepest(Compare(Field.RESOURCE, Op.CONTAINS, needle)),
+        deepest(Compare(Field.STATUS, Op.CONTAINS, needle)),
+    ):
+        assert found(connection, node) == expected(batch, node)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a " * 499, id="words"),
+        pytest.param("-a " * 333, id="exclusions"),
+        pytest.param("status~" + "s," * 490 + "s", id="parts"),
+        pytest.param("resource~" + "s/:," * 247 + "s", id="parts of a pair"),
+        pytest.param("resource:" + "a," * 490 + "a", id="pairs"),
+        pytest.param("-(" * 30 + "resource:" + "a," * 440 + "a" + ")" * 30, id="deep and wide"),
+    ],
+)
+def test_the_widest_queries_still_run(connection: sa.Connection, text: str) -> None:
+    batch = [Event(event_type="a.b", status="a", resource_type="a"), Event(event_type="b.c")]
+    fill(connection, batch)
+    assert found(connection, parse(text)) == expected(batch, parse(text))
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800"])
+def test_what_no_event_can_hold_is_found_nowhere(connection: sa.Connection, value: str) -> None:
+    batch = [Event(event_type="a.b", status="a", resource_type="a", actor_id="b")]
+    fill(connection, batch)
+    nodes: list[Node] = [Text(value)]
+    nodes += [Compare(field, op, value) for field in Field for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
+    for node in nodes:
+        assert found(connection, node) == expected(batch, node) == set()
+        assert found(connection, Not(node)) == {batch[0].id}
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("type:download.failed", "events_by_type"),
+        ("type:download.*", "events_by_type"),
+        ("category:downloads", "events_by_category"),
+        ("actor:user:42", "events_by_actor"),
+        ("actor:user:4*", "events_by_actor"),
+        ("resource:download/9f3a", "events_by_resource"),
+        ("resource:download/9f3a", "events_by_secondary_resource"),
+        ("type:a.b tracker", "events_by_type"),
+        ("id:01890a5d-ac96-774b-bcce-b302099a8057", "sqlite_autoindex_events"),
+    ],
+)
+def test_exact_values_and_prefixes_are_served_by_an_index(
+    connection: sa.Connection, query: str, index: str
+) -> None:
+    def explain(*call: Any) -> tuple[str, Any]:
+        return f"EXPLAIN QUERY PLAN {call[2]}", call[3]
+
+    statement = sa.select(events.c.id).where(where(parse(query)))
+    sa_event.listen(connection, "before_cursor_execute", explain, retval=True)
+    cursor = connection.execute(statement).cursor
+    sa_event.remove(connection, "before_cursor_execute", explain)
+    assert cursor is not None
+    plan = cursor.fetchall()
+    assert any(index in row[-1] and "SEARCH" in row[-1] for row in plan), plan
+
+
+@pytest.mark.parametrize("value", ["'; DROP TABLE events; --", "%", "a_b"])
+def test_values_are_parameters(value: str) -> None:
+    for field in Field:
+        for op in (Op.EQ, Op.GLOB, Op.CONTAINS):
+            assert value not in str(where(Compare(field, op, value)))
+
+
+def test_ordering_what_has_no_order_is_refused() -> None:
+    with pytest.raises(QueryError, match="no order"):
+        where(Compare(Field.RESOURCE, Op.GT, "a/b"))
+
+
+def test_an_unknown_dialect_is_refused() -> None:
+    with pytest.raises(ValueError, match="oracle"):
+        where(Text("a"), "oracle")
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect", "fragments"),
+    [
+        (
+            "postgresql",
+            postgresql.dialect(),
+            ["strpos(", "~", "LIKE", "IS NOT true", "CAST(events.id AS VARCHAR)"],
+        ),
+        ("mysql", mysql.dialect(), ["locate(", "REGEXP", "LIKE", "IS NOT true", "concat("]),
+        (
+            "mariadb",
+            mysql.dialect(is_mariadb=True),
+            ["locate(", "REGEXP", "LIKE", "IS NOT true", "CAST(events.id AS CHAR)"],
+        ),
+    ],
+)
+def test_other_databases_get_their_own_functions(
+    name: str, dialect: sa.Dialect, fragments: list[str]
+) -> None:
+    """Their syntax is checked by running it where such a server is to be had; here, that it is theirs at all."""
+    node = parse("word -status:a%* resource~Straße id:01*")
+    statement = str(where(node, name).compile(dialect=dialect))
+    for fragment in fragments:
+        assert fragment in statement

@@ -1,0 +1,178 @@
+"""What a query matches, asked of one event at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import store.query.predicate
+from store.event import Event, search_text
+from store.query import QueryError, compile_predicate, parse
+from store.query.syntax import Compare, Field, Node, Not, Op, Or, Text
+
+ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+FAILED = Event(
+    id=ID,
+    event_type="download.failed",
+    category="downloads",
+    actor_type="user",  # pyright: ignore[reportArgumentType]
+    actor_id="42",
+    resource_type="download",
+    resource_id="9f3a",
+    secondary_resource_type="series",
+    secondary_resource_id="s/18:8",
+    status="Tracker [1] straße*",
+    severity="error",  # pyright: ignore[reportArgumentType]
+    metadata={"reason": "Timed OUT", "tries": 3, "hosts": ["nyaa.SI"]},
+)
+BARE = Event(event_type="job.executed", category="system", severity=None)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "failed",
+        "DOWNLOAD.F",
+        '"timed out"',
+        "nyaa.si tries",
+        "STRASSE",
+        "strasse straße STRAẞE",
+        "type:download.failed",
+        "type:download.*",
+        "type:*.failed",
+        "type:d*d.f*d",
+        "-type:download.fail",
+        "-type:download.failed*d",
+        "category:system,downloads",
+        "severity:error severity>=warning severity>info severity<=error",
+        "-severity<error",
+        "status:Tracker*",
+        "-status:tracker*",
+        "status:*[1]*",
+        'status:"Tracker [1] straße*"',
+        '-status:"Tracker [1]"*"]"',
+        "status~tracker",
+        "status~STRASSE",
+        "status~[1]",
+        "actor:user actor:user:42 actor:user/42 actor:user:4*",
+        "actor_id:42",
+        "-actor:system -actor:user:4",
+        "actor~user:4 actor~r/42 actor~4",
+        "resource:download/9f3a resource:download:9f3a resource:download resource:d*",
+        "resource:series/s/18:8",
+        "resource:series/s*8 resource:series",
+        "-resource:download/s/18:8",
+        "-resource:series/9f3a",
+        "resource~D/9F3 resource~s:s/18 -resource~9f3as",
+        "resource_type:series resource_type:download resource_id:9f3a",
+        f"id:{ID} id:01890a5d-* id~AC96-774B",
+        "status:* actor:* resource:* severity:* id:*",
+        "unheard-of OR (type:download.failed AND NOT nothing)",
+        "*",
+    ],
+)
+def test_the_failed_download_matches(query: str) -> None:
+    assert compile_predicate(parse(query))(FAILED)
+    assert not compile_predicate(Not(parse(query)))(FAILED)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "actor_id:42",
+        "actor_id:*",
+        "actor:system:*",
+        "resource:*",
+        "resource:download",
+        "resource:*/*",
+        "resource_type:*",
+        "resource~download",
+        "status:failed",
+        "status~failed",
+        "status:f*",
+        'status~""',
+        "severity:info",
+        "severity>=info",
+        "severity<=error",
+        "severity:*",
+    ],
+)
+def test_a_missing_field_matches_no_comparison_and_every_negation_of_one(query: str) -> None:
+    assert not compile_predicate(parse(query))(BARE)
+    assert compile_predicate(parse(f"-({query})"))(BARE)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("a*", ["a", "ab", "a\nb"], ["A", "ba"]),
+        ("*a", ["a", "ba"], ["ab"]),
+        ("ab*ba", ["abba", "ab-ba"], ["aba"]),
+        ("a*a*a", ["aaa", "abaca"], ["aa", "aab"]),
+        ("*aab*", ["aaab", "xaabx"], ["abab"]),
+        ("a*b*ab", ["abab", "a-b-ab"], ["aab", "ab"]),
+        ("*ab*b", ["abb", "xab-b"], ["ab"]),
+        ("**", ["a"], []),
+        ("a?[b]*", ["a?[b]", "a?[b]c"], ["axb", "a?b"]),
+    ],
+)
+def test_a_star_stands_for_any_text_and_nothing_else_is_special(
+    pattern: str, matching: list[str], other: list[str]
+) -> None:
+    matches = compile_predicate(Compare(Field.STATUS, Op.GLOB, pattern))
+    events = {text: Event(event_type="a.b", status=text) for text in [*matching, *other]}
+    assert [text for text, event in events.items() if matches(event)] == matching
+
+
+def test_the_searchable_text_is_put_together_once_an_event_and_only_when_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Event] = []
+
+    def counted(event: Event) -> str:
+        asked.append(event)
+        return search_text(event)
+
+    monkeypatch.setattr(store.query.predicate, "search_text", counted)
+    matches = compile_predicate(parse('"no such" OR (nowhere -failed) OR "timed out" type:download.failed'))
+    assert matches(FAILED)
+    assert asked == [FAILED]
+    assert not matches(BARE)
+    assert asked == [FAILED, BARE]
+
+    asked.clear()
+    assert not compile_predicate(parse("timed type:job.failed"))(FAILED)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        Compare(Field.STATUS, Op.GT, "a"),
+        Compare(Field.RESOURCE, Op.LT, "a"),
+        Compare(Field.ACTOR, Op.GE, "user"),
+        Compare(Field.ID, Op.LE, str(ID)),
+        Compare(Field.SEVERITY, Op.GE, "fatal"),
+    ],
+)
+def test_what_has_no_order_is_refused(node: Compare) -> None:
+    with pytest.raises(QueryError, match="no order"):
+        compile_predicate(node)
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (Or(()), False),
+        (Not(Or(())), True),
+        (Text(""), True),
+        (Compare(Field.ID, Op.EQ, str(ID).upper()), False),
+        (Compare(Field.SEVERITY, Op.EQ, "fatal"), False),
+        (Compare(Field.STATUS, Op.EQ, "Tracker*"), False),
+    ],
+)
+def test_trees_that_no_text_gives(node: Node, expected: Any) -> None:
+    assert compile_predicate(node)(FAILED) is expected
