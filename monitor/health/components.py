@@ -1,0 +1,285 @@
+"""The state of each component, from its `*.health_changed` events in whatever order they come."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from store.event import Event, Severity
+
+HEALTH_SUFFIX = ".health_changed"
+SUBJECTS_MAX = 1000
+"""Components, or jobs, remembered at a time."""
+OBSERVATIONS_MAX = 64
+"""Observations of one subject kept one by one; what is older is kept as one summary."""
+FLAP_WINDOW = timedelta(hours=1)
+
+Subject = tuple[str, str | None]
+"""What a state is of: resource type and id; the id is None when the event names none."""
+SortKey = tuple[datetime, int]
+"""`Event.sort_key`."""
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """`moment + by`, held within what a datetime can express: events may claim any time."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if by > timedelta() else datetime.min.replace(tzinfo=UTC)
+
+
+class State(StrEnum):
+    """How a component is. Declared worst first, which is the order `rank` gives."""
+
+    DOWN = "down"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+    UP = "up"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return _STATE_RANK[self]
+
+
+_STATE_RANK = {state: rank for rank, state in enumerate(State)}
+_BY_STATUS = {
+    **dict.fromkeys(("up", "healthy", "ok", "online"), State.UP),
+    **dict.fromkeys(("degraded", "slow", "warning"), State.DEGRADED),
+    **dict.fromkeys(("down", "unhealthy", "failed", "offline", "error"), State.DOWN),
+}
+_BY_SEVERITY = {Severity.INFO: State.UP, Severity.WARNING: State.DEGRADED, Severity.ERROR: State.DOWN}
+
+
+def state_of(event: Event) -> State:
+    """The state an event reports: by its status, else by its severity, else unknown."""
+    if event.status is not None and (state := _BY_STATUS.get(event.status.strip().casefold())):
+        return state
+    return State.UNKNOWN if event.severity is None else _BY_SEVERITY[event.severity]
+
+
+def is_health_event(event: Event) -> bool:
+    """Whether `event` reports the state of a component."""
+    return event.event_type.endswith(HEALTH_SUFFIX)
+
+
+def component_of(event: Event) -> Subject:
+    """The component a health event is about: its resource, else the first word of its type."""
+    kind = event.resource_type or event.event_type.partition(".")[0]
+    return kind, event.resource_id
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A time during which a subject stayed in one state; `until` is None while it lasts."""
+
+    state: State
+    since: datetime
+    until: datetime | None
+    count: int
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """The last run among the observations that are no longer kept one by one."""
+
+    state: State
+    first: SortKey
+    last: SortKey
+    count: int = 1
+    interrupted: bool = False
+    """Another state is known before `first`, so that nothing older can lengthen the run."""
+
+
+class StateHistory:
+    """The states one subject was seen in, ordered by event time whatever order they arrive in.
+
+    Exact for the newest `OBSERVATIONS_MAX` observations. Of older ones it keeps the last run, so that
+    "down since" survives any number of repetitions; events that arrive later than that count as far as known.
+    """
+
+    __slots__ = ("_earlier", "_keys", "_states")
+
+    def __init__(self) -> None:
+        self._keys: list[SortKey] = []
+        self._states: list[State] = []
+        self._earlier: _Earlier | None = None
+
+    def observe(self, key: SortKey, state: State) -> bool:
+        """Take in one observation; False for one that is known already."""
+        place = bisect_left(self._keys, key)
+        if place < len(self._keys) and self._keys[place] == key:
+            return False
+        self._keys.insert(place, key)
+        self._states.insert(place, state)
+        if len(self._keys) > OBSERVATIONS_MAX:
+            self._summarise(self._keys.pop(0), self._states.pop(0))
+        return True
+
+    def _summarise(self, key: SortKey, state: State) -> None:
+        earlier = self._earlier
+        if earlier is None:
+            self._earlier = _Earlier(state, key, key)
+        elif key > earlier.last:
+            if state == earlier.state:
+                earlier.last = key
+                earlier.count += 1
+            else:
+                self._earlier = _Earlier(state, key, key, interrupted=True)
+        elif key < earlier.first and not earlier.interrupted:
+            if state == earlier.state:
+                earlier.first = key
+                earlier.count += 1
+            else:
+                earlier.interrupted = True
+
+    @property
+    def state(self) -> State:
+        """The present state: the newest observation's."""
+        return self._states[-1]
+
+    @property
+    def last_seen(self) -> datetime:
+        """The time of the newest observation."""
+        return self._keys[-1][0]
+
+    def latest_run(self, state: State) -> Run | None:
+        """The last run of `state`, over or not; None when the subject was never seen in it."""
+        until: datetime | None = None
+        for run in self._runs():
+            if run.state == state:
+                return Run(state, run.since, until, run.count)
+            until = run.since
+        return None
+
+    def present_run(self) -> Run:
+        """The run that lasts now."""
+        return next(self._runs())
+
+    def changes_since(self, moment: datetime) -> int:
+        """How often the state changed after `moment`."""
+        changes = 0
+        newer: datetime | None = None
+        for run in self._runs():
+            if newer is not None and newer > moment:
+                changes += 1
+            newer = run.since
+            if newer <= moment:
+                break
+        return changes
+
+    def _runs(self) -> Iterator[Run]:
+        """All known runs, newest first, each as if it lasted still."""
+        states, keys = self._states, self._keys
+        end = len(states)
+        while end:
+            start = end - 1
+            while start and states[start - 1] == states[end - 1]:
+                start -= 1
+            earlier = self._earlier
+            if start == 0 and earlier and earlier.state == states[0]:
+                yield Run(states[0], earlier.first[0], None, earlier.count + end)
+                return
+            yield Run(states[start], keys[start][0], None, end - start)
+            end = start
+        if self._earlier:
+            yield Run(self._earlier.state, self._earlier.first[0], None, self._earlier.count)
+
+
+class Histories:
+    """State histories by subject, at most `limit` of them.
+
+    When full, the subject that was touched longest ago is forgotten, one that is up before any other:
+    what is broken must not be pushed out by what is well. `forgotten` counts them.
+    """
+
+    def __init__(self, limit: int = SUBJECTS_MAX) -> None:
+        self._limit = limit
+        self._well: dict[Subject, StateHistory] = {}
+        self._unwell: dict[Subject, StateHistory] = {}
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._well) + len(self._unwell)
+
+    def __iter__(self) -> Iterator[tuple[Subject, StateHistory]]:
+        yield from self._unwell.items()
+        yield from self._well.items()
+
+    def get(self, subject: Subject) -> StateHistory | None:
+        """The history of `subject`, unless it was never seen or is forgotten."""
+        return self._unwell.get(subject) or self._well.get(subject)
+
+    def observe(self, subject: Subject, key: SortKey, state: State) -> tuple[Subject, ...]:
+        """Take in one observation; return the subjects whose history is another now, forgotten ones included."""
+        history = self._unwell.pop(subject, None) or self._well.pop(subject, None) or StateHistory()
+        changed = history.observe(key, state)
+        # A dict keeps the order of insertion: taken out and put back, the subject is the newest touched.
+        (self._well if history.state == State.UP else self._unwell)[subject] = history
+        if len(self) > self._limit:
+            group = self._well or self._unwell
+            oldest = next(iter(group))
+            del group[oldest]
+            self.forgotten += 1
+            return (subject, oldest)
+        return (subject,) if changed else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component at one moment. `kind` and `identifier` are raw event text."""
+
+    kind: str
+    identifier: str | None
+    state: State
+    since: datetime
+    last_seen: datetime
+    flaps: int
+
+    @property
+    def name(self) -> str:
+        """As operators write it: `client/qbt`, or `indexer` when the events name no resource id."""
+        return self.kind if self.identifier is None else f"{self.kind}/{self.identifier}"
+
+
+class ComponentBoard:
+    """All components, as far as their events are known."""
+
+    def __init__(self, limit: int = SUBJECTS_MAX) -> None:
+        self._histories = Histories(limit)
+
+    @property
+    def forgotten(self) -> int:
+        """How many components were dropped because there are too many."""
+        return self._histories.forgotten
+
+    def apply(self, events: Iterable[Event]) -> bool:
+        """Take in events, of which only health events count; say whether anything changed."""
+        changed = False
+        for event in events:
+            if is_health_event(event):
+                touched = self._histories.observe(component_of(event), event.sort_key, state_of(event))
+                changed = changed or bool(touched)
+        return changed
+
+    def components(self, now: datetime | None = None) -> tuple[Component, ...]:
+        """The components, worst first, then by name.
+
+        `flaps` counts state changes within `FLAP_WINDOW` before `now`, or before the newest event of all.
+        """
+        if now is None:
+            now = max(
+                (history.last_seen for _, history in self._histories),
+                default=datetime.min.replace(tzinfo=UTC),
+            )
+        components = [_component(subject, history, now) for subject, history in self._histories]
+        return tuple(sorted(components, key=lambda component: (component.state.rank, component.name)))
+
+
+def _component(subject: Subject, history: StateHistory, now: datetime) -> Component:
+    run = history.present_run()
+    flaps = history.changes_since(shifted(now, -FLAP_WINDOW))
+    return Component(*subject, run.state, run.since, history.last_seen, flaps)
