@@ -1,0 +1,180 @@
+"""The console application: owns the model, takes in what the feed hands on, and starts and ends it all."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+from monitor.errors import StartError
+from monitor.messages import FeedAdvanced
+from monitor.model.arrivals import Arrivals
+from monitor.model.console import ConsoleModel
+from monitor.paths import style
+from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
+from monitor.screens.live import LiveScreen
+from monitor.themes import DARK
+from monitor.zone import Zone
+from store.errors import StoreError
+
+if TYPE_CHECKING:
+    from monitor.backend import Backend
+
+INTEREST = ("*.health_changed", "job.failed", "job.executed", "download.failed")
+"""Event types whose latest events the health pane and the alerts want at the start, however old."""
+QUIT_AGAIN_WITHIN = 2.0
+
+
+class EvtopApp(App[None]):
+    """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
+
+    `places` tells the help where things are; `name` is what the status line calls this system.
+    """
+
+    TITLE = "evtop"
+    CSS_PATH = [style("app.tcss"), style("live.tcss"), style("dialogs.tcss")]
+    NOTIFICATION_TIMEOUT = 4
+    BINDINGS = [
+        Binding("colon,ctrl+p", "command_palette", "Commands"),
+        Binding("ctrl+l", "redraw", "Draw the screen again"),
+        Binding("tab", "next_pane(1)", "Next / previous pane", show=False),
+        Binding("shift+tab", "next_pane(-1)", "Next / previous pane", show=False),
+        Binding("ctrl+c", "interrupt", "Twice: quit", priority=True),
+    ]
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Backend]],
+        *,
+        name: str = "local",
+        places: Sequence[tuple[str, str]] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tick: Callable[[], float] = time.monotonic,
+        preload: Sequence[str] = ("monitor.backend",),
+    ) -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.model = ConsoleModel()
+        self.zone = Zone.UTC
+        self.reader: Reader | None = None
+        self.places = tuple(places)
+        self.now = now
+        self.tick = tick
+        self.failure = ""
+        """Why the console ended by itself; one line for stderr."""
+        self._system_name = name
+        self._connect = connect
+        self._preload = tuple(preload)
+        self._backend: Backend | None = None
+        self._interrupted_at = -QUIT_AGAIN_WITHIN
+
+    @property
+    def system_name(self) -> str:
+        """What the status line calls this system."""
+        return self._system_name
+
+    def open_screen(
+        self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None
+    ) -> None:
+        """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
+        self.push_screen(screen, answered)
+
+    def get_default_screen(self) -> Screen[object]:
+        """Start on the live screen."""
+        return cast("Screen[object]", LiveScreen())
+
+    def on_mount(self) -> None:
+        """Restore the terminal whatever ends the program, and connect once the first paint is out."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)
+        self.set_interval(1.0, self._second)
+        self.call_after_refresh(self._start)
+
+    async def on_unmount(self) -> None:
+        """Close what was opened."""
+        self.workers.cancel_all()
+        if self._backend is not None:
+            await self._backend.close()
+
+    def on_feed_advanced(self, message: FeedAdvanced) -> None:
+        """Take in a frame and draw it."""
+        self.model.apply(message.arrivals, self.now(), self.tick())
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen) and (
+                screen is self.screen or not isinstance(screen, LiveScreen)
+            ):
+                screen.advance(message.arrivals)
+
+    def action_next_pane(self, step: int) -> None:
+        """Go to the next or previous pane."""
+        if step > 0:
+            self.screen.focus_next()
+        else:
+            self.screen.focus_previous()
+
+    def action_redraw(self) -> None:
+        """Draw everything again, for a terminal that something else wrote on."""
+        self.refresh(layout=True)
+
+    def action_interrupt(self) -> None:
+        """Quit when pressed twice: one slip of the hand must not end the watch."""
+        now = self.tick()
+        if now - self._interrupted_at < QUIT_AGAIN_WITHIN:
+            self.exit()
+        self._interrupted_at = now
+        self.notify("press ^C again to quit", markup=False, timeout=QUIT_AGAIN_WITHIN)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette offers what the keys of the screen do."""
+        for _key, binding in screen._bindings:  # pyright: ignore[reportPrivateUsage]
+            if binding.description and binding.show:
+                action = binding.action
+                yield SystemCommand(
+                    binding.description,
+                    f"key {binding.key}",
+                    lambda action=action: self._run_on(screen, action),
+                )
+
+    def _run_on(self, screen: Screen[object], action: str) -> None:
+        self.call_later(screen.run_action, action)
+
+    def _second(self) -> None:
+        self.model.alerts.tick(self.now())
+        if isinstance(self.screen, ConsoleScreen):
+            self.screen.advance()
+
+    def _start(self) -> None:
+        self.run_worker(self._run_backend(), name="feed", exit_on_error=False)
+
+    async def _run_backend(self) -> None:
+        try:
+            # SQLAlchemy and redis take longer to import than the first paint may wait for.
+            for module in self._preload:
+                await asyncio.to_thread(importlib.import_module, module)
+            self._backend = await self._connect()
+            self.reader = self._backend
+            await self._backend.run(self._deliver, INTEREST)
+        except (StoreError, StartError) as error:
+            self._fail(str(error))
+        except Exception as error:
+            # A feed that has ended must not look like a quiet one; Textual's own report would print locals,
+            # and with them credentials.
+            self.log.error("the feed ended", error)
+            self._fail(f"internal error in the feed: {type(error).__name__}")
+
+    def _fail(self, message: str) -> None:
+        self.failure = message
+        self.exit(return_code=1)
+
+    def _deliver(self, arrivals: Arrivals) -> None:
+        self.post_message(FeedAdvanced(arrivals))

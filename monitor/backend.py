@@ -1,0 +1,107 @@
+"""The store and the bus behind a console, opened and closed in one place, outside the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from monitor.errors import StartError
+from monitor.feed import Feed
+from monitor.model.arrivals import Arrivals
+from monitor.settings import BUS_VARIABLE, EMBEDDED, NO_BUS, Settings
+from store.bus import Bus
+from store.embedded import EmbeddedBus
+from store.event import Event
+from store.events import EventStore
+from store.query.syntax import Node
+from store.redis_bus import RedisBus
+from store.repository import Cursor
+
+
+class Backend:
+    """An open store with its bus: runs the feed and reads pages."""
+
+    def __init__(self, store: EventStore, bus: Bus | None, embedded: EmbeddedBus | None = None) -> None:
+        self.store = store
+        self._bus = bus
+        self._embedded = embedded
+
+    async def run(self, deliver: Callable[[Arrivals], None], interest: tuple[str, ...] = ()) -> None:
+        """Run the feed until cancelled, handing `deliver` at most one frame at a time."""
+        await Feed(self.store.repository, self._bus, deliver, interest=interest).run()
+
+    async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Node) -> list[Event]:
+        """The newest `limit` events that match `query` and come before the sort key `floor`."""
+        repository = self.store.repository
+        if floor is None:
+            return await repository.newest(limit, query)
+        return await repository.before(Cursor(floor[0], UUID(int=floor[1])), limit, query)
+
+    async def resource_events(
+        self, resource_type: str, resource_id: str, floor: tuple[datetime, int] | None, limit: int
+    ) -> list[Event]:
+        """The newest `limit` events of a resource, in both roles, that come before `floor`."""
+        cursor = None if floor is None else Cursor(floor[0], UUID(int=floor[1]))
+        return await self.store.repository.resource_events(resource_type, resource_id, limit, cursor)
+
+    async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
+        """How many events a resource has, in both roles, and the time of its first."""
+        return await self.store.repository.resource_span(resource_type, resource_id)
+
+    async def close(self) -> None:
+        """Close the store, the bus, and the embedded server if this process started it."""
+        await self.store.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+
+def open_bus(settings: Settings) -> tuple[Bus | None, EmbeddedBus | None]:
+    """The bus of `settings`; connections are made when they are needed.
+
+    Raises:
+        StartError: the URL of the bus cannot be used.
+    """
+    if settings.bus == NO_BUS:
+        return None, None
+    if settings.bus == EMBEDDED:
+        embedded = EmbeddedBus(settings.runtime)
+        return RedisBus(embedded.url, ensure=embedded.ensure), embedded
+    try:
+        return RedisBus(SecretStr(settings.bus)), None
+    except ValueError as error:
+        raise StartError(f"{BUS_VARIABLE}: {error}") from None
+
+
+async def open_store(settings: Settings, *, announce: bool = True) -> EventStore:
+    """Open the store alone, to record or to read once.
+
+    It announces on the bus of `settings`, but starts no embedded server: that would end with this process.
+
+    Raises:
+        store.errors.StoreError: the store cannot be used; one line that says why.
+    """
+    bus: Bus | None = None
+    if announce and settings.bus == EMBEDDED:
+        bus = RedisBus(EmbeddedBus(settings.runtime).url)
+    elif announce:
+        bus = open_bus(settings)[0]
+    return await EventStore.open(settings.store, bus)
+
+
+async def open_backend(settings: Settings, server: EmbeddedBus | None = None) -> Backend:
+    """Open store and bus. `server` is an embedded bus that already runs, to be closed with the rest.
+
+    Raises:
+        store.errors.StoreError: the store cannot be used; one line that says why.
+    """
+    bus, embedded = open_bus(settings)
+    try:
+        store = await EventStore.open(settings.store, bus)
+    except BaseException:
+        if bus is not None:
+            await bus.close()
+        raise
+    return Backend(store, bus, embedded or server)

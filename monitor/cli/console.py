@@ -1,0 +1,55 @@
+"""The console in a terminal: opened, run, closed, and the terminal as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from monitor.cli.options import fail
+from monitor.settings import EMBEDDED, NO_BUS, Settings
+
+if TYPE_CHECKING:
+    from monitor.backend import Backend
+
+
+def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] | None = None) -> int:
+    """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
+
+    `connect` opens the store and the bus; by default, those of `settings`.
+    """
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        fail("the console needs a terminal; `evtop tail` prints events to a pipe")
+    from monitor.app import EvtopApp
+
+    async def open_chosen() -> Backend:
+        from monitor.backend import open_backend
+
+        return await open_backend(settings)
+
+    console = EvtopApp(connect or open_chosen, name=settings.name, places=places(settings))
+    console.run(mouse=False)
+    if console.failure:
+        fail(console.failure)
+    return console.return_code or 0
+
+
+def places(settings: Settings) -> list[tuple[str, str]]:
+    """Where the store and the bus are, without credentials, for the help."""
+    bus = settings.bus
+    if bus == EMBEDDED:
+        where = f"{settings.runtime / 'bus.sock'} (private Valkey, started by the console)"
+    elif bus == NO_BUS:
+        where = "none; the store is polled"
+    else:
+        where = _without_credentials(bus)
+    return [("store", _without_credentials(settings.store)), ("bus", where), ("process", str(os.getpid()))]
+
+
+def _without_credentials(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"

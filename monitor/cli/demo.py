@@ -1,0 +1,143 @@
+"""`evtop demo`: the console on a private Valkey and a SQLite file while a simulated application works."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import fail, run_to_end
+from monitor.errors import StartError
+from monitor.settings import Settings, demo_store
+
+if TYPE_CHECKING:
+    from monitor.backend import Backend
+    from store.embedded import EmbeddedBus
+
+HISTORY_HOURS = 6.0
+APPLICATION_LOG = "application.log"
+
+
+def demo(
+    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Events a second, on average.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
+    console: Annotated[
+        bool, typer.Option(help="Open the console, or let the application work alone.")
+    ] = True,
+) -> None:
+    """Open the console while a simulated media application works.
+
+    In a second terminal, every command takes --demo: evtop emit --demo job.failed --resource job/sync.
+
+    The bus is the unix socket $XDG_RUNTIME_DIR/evtop/demo/bus.sock (/tmp/evtop-UID/demo/bus.sock where that is
+    not set), the store the SQLite file $XDG_DATA_HOME/evtop/demo/events.db (~/.local/share when not set).
+    Both are new with each demo.
+    """
+    settings = Settings.for_demo()
+    with _the_only_demo(settings.runtime):
+        if console:
+            _with_console(settings, rate, seed)
+        else:
+            _alone(settings, rate, seed)
+
+
+def _with_console(settings: Settings, rate: float, seed: int) -> None:
+    from monitor.cli.console import open_console
+
+    applications: list[subprocess.Popen[bytes]] = []
+
+    async def connect() -> Backend:
+        from monitor.backend import open_backend
+
+        bus = _new_bus(settings)
+        _remove_store()
+        application = _start_application(settings, rate, seed)
+        applications.append(application)
+        if application.stdout is None or not await asyncio.to_thread(application.stdout.readline):
+            raise StartError(
+                f"the simulated application ended; {settings.runtime / APPLICATION_LOG} says why"
+            )
+        return await open_backend(settings, bus)
+
+    try:
+        status = open_console(settings, connect)
+    finally:
+        for application in applications:
+            application.terminate()
+            application.communicate(timeout=10)
+    raise typer.Exit(status)
+
+
+def _alone(settings: Settings, rate: float, seed: int) -> None:
+    from monitor.demo.__main__ import live
+
+    def say_where() -> None:
+        typer.echo(f"store  {settings.store}\nbus    {settings.bus}\nwatch  evtop --demo\nstop   ^C")
+
+    bus = _new_bus(settings)
+    _remove_store()
+    try:
+        run_to_end(
+            live(settings.store, settings.bus, rate=rate, seed=seed, history=HISTORY_HOURS, ready=say_where)
+        )
+    finally:
+        bus.close()
+
+
+def _new_bus(settings: Settings) -> EmbeddedBus:
+    from store.embedded import EmbeddedBus
+
+    bus = EmbeddedBus(settings.runtime)
+    try:
+        bus.wait_ready(5.0)
+    except OSError as error:
+        fail(f"the demo's bus: {error}")
+    return bus
+
+
+def _remove_store() -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{demo_store()}{suffix}").unlink(missing_ok=True)
+
+
+def _start_application(settings: Settings, rate: float, seed: int) -> subprocess.Popen[bytes]:
+    log = settings.runtime / APPLICATION_LOG
+    command = [sys.executable, "-m", "monitor.demo", "--rate", str(rate), "--seed", str(seed)]
+    command += ["--history", str(HISTORY_HOURS)]
+    with log.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603
+            [*command, "--until-eof"],
+            env={**os.environ, "EVTOP_STORE": settings.store, "EVTOP_BUS": settings.bus},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            # ^C in the terminal is for the console alone.
+            start_new_session=True,
+        )
+
+
+@contextmanager
+def _the_only_demo(runtime: Path) -> Generator[None]:
+    """Two demos would share a socket and a store; the second one is told so."""
+    from store.paths import private_dir
+
+    try:
+        private_dir(runtime.parent)
+        private_dir(runtime)
+        private_dir(demo_store().parent)
+    except OSError as error:
+        fail(str(error))
+    with (runtime / "demo.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fail("a demo is running already; `evtop --demo` opens another console on it")
+        yield

@@ -1,0 +1,48 @@
+"""`evtop`: the console, and the commands beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from monitor.cli import demo, emit, tail
+from monitor.cli.options import Demo, chosen_settings
+
+app = typer.Typer(
+    name="evtop",
+    help="htop for an application's events. Without a command: the console.",
+    epilog=(
+        "EVTOP_STORE: the store, an SQLAlchemy URL (default: SQLite in the data folder).  "
+        "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none."
+    ),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("emit")(emit.emit)
+app.command("tail")(tail.tail)
+
+
+@app.callback(invoke_without_command=True)
+def console(
+    context: typer.Context,
+    address_demo: Demo = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Open the console on EVTOP_STORE and EVTOP_BUS."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"evtop {installed('evtop')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        from monitor.cli.console import open_console
+
+        raise typer.Exit(open_console(chosen_settings(address_demo)))
+
+
+def run() -> None:
+    """Run the command line."""
+    app()

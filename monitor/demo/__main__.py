@@ -1,0 +1,68 @@
+"""`python -m monitor.demo`: the simulated application alone, on EVTOP_STORE and EVTOP_BUS, until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from monitor.demo.application import SimulatedApplication, seed_history
+from store.events import EventStore
+from store.redis_bus import RedisBus
+
+_CHUNK = 500
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    arguments = argparse.ArgumentParser(prog="python -m monitor.demo", description=__doc__)
+    arguments.add_argument("--rate", type=float, default=5.0, help="events a second, on average")
+    arguments.add_argument("--seed", type=int, default=1, help="the same seed tells the same story")
+    arguments.add_argument("--history", type=float, default=0.0, help="hours of past to live through first")
+    arguments.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
+    options = arguments.parse_args()
+    work = live(
+        os.environ["EVTOP_STORE"],
+        os.environ["EVTOP_BUS"],
+        rate=options.rate,
+        seed=options.seed,
+        history=options.history,
+        until_eof=options.until_eof,
+        ready=lambda: print("ready", flush=True),  # noqa: T201
+    )
+    asyncio.run(work)
+
+
+async def live(
+    store_url: str,
+    bus_url: str,
+    *,
+    rate: float,
+    seed: int,
+    history: float,
+    until_eof: bool = False,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Live through `history` hours, call `ready`, then work until SIGTERM, SIGINT or the end of standard input."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_eof:
+        # Whoever started this holds the other end: its death ends the input, whatever killed it.
+        loop.add_reader(0, stop.set)
+    if history:
+        # The past is stored without being announced: it is no news.
+        async with await EventStore.open(store_url) as past:
+            events = seed_history(history, seed=seed)
+            for start in range(0, len(events), _CHUNK):
+                await past.create_many(events[start : start + _CHUNK])
+    async with await EventStore.open(store_url, RedisBus(bus_url)) as store:
+        ready()
+        await SimulatedApplication(store, seed=seed, rate=rate).run(stop=stop)
+
+
+if __name__ == "__main__":
+    main()

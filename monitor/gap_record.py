@@ -1,0 +1,68 @@
+"""The life of gaps: one is open at a time, whatever else goes wrong meanwhile belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from monitor.model.gaps import Gap, GapState
+
+
+class GapRecord:
+    """The gap that is open, and the changes that were not handed on yet. `now` is the wall clock."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._gap: Gap | None = None
+        self._opened = 0
+        self._changed: dict[int, Gap] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events may be missing that were not accounted for."""
+        return self._gap is not None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is a change to hand on."""
+        return bool(self._changed)
+
+    def open(self, cause: str) -> None:
+        """Begin a gap; the one that is open goes on, also when its repair had begun."""
+        if self._gap is None:
+            self._opened += 1
+            self._show(Gap(self._opened, cause, self._now()))
+        elif self._gap.state is GapState.REPAIRING:
+            self._show(replace(self._gap, state=GapState.OPEN, until=None))
+
+    def repairing(self) -> None:
+        """The cause is over: what was missed is being read."""
+        if self._gap is not None and self._gap.state is GapState.OPEN:
+            self._show(replace(self._gap, state=GapState.REPAIRING, until=self._now()))
+
+    def recovered(self, count: int) -> None:
+        """Note that `count` events were found in the store."""
+        if self._gap is not None and count:
+            self._show(self._gap.recovering(count))
+
+    def left_out(self, count: int) -> None:
+        """Note that `count` events stay in the store: too many to load."""
+        if self._gap is not None:
+            self._show(replace(self._gap, left_out=self._gap.left_out + count))
+
+    def close(self) -> None:
+        """The store was read beyond the gap, and the cause is over."""
+        if self._gap is not None:
+            state = GapState.NOT_LOADED if self._gap.left_out else GapState.REPAIRED
+            self._show(replace(self._gap, state=state, until=self._gap.until or self._now()))
+            self._gap = None
+
+    def take_changes(self) -> tuple[Gap, ...]:
+        """The gaps that changed since the last call, each as it is now."""
+        changed, self._changed = self._changed, {}
+        return tuple(changed.values())
+
+    def _show(self, gap: Gap) -> None:
+        self._gap = gap
+        self._changed[gap.number] = gap

@@ -1,0 +1,34 @@
+"""Messages that more than one part of the console knows: facts in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from monitor.model.arrivals import Arrivals
+from monitor.model.filter import Filter
+from store.event import Event
+
+
+@dataclass
+class FeedAdvanced(Message):
+    """The feed handed on a frame."""
+
+    arrivals: Arrivals
+
+
+@dataclass
+class OlderPageLoaded(Message):
+    """A page of older events was read with `shown`, which may not be the filter any more."""
+
+    shown: Filter
+    events: list[Event]
+    has_older: bool
+
+
+@dataclass
+class StoreReadFailed(Message):
+    """A page could not be read; the reason is one line."""
+
+    reason: str

@@ -1,0 +1,71 @@
+"""Everything the console knows, brought up to date by what the feed hands on. One owner, no screen."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+
+from monitor.health.components import ComponentBoard
+from monitor.health.engine import AlertEngine
+from monitor.model.arrivals import Arrivals, FeedStatus, Tally
+from monitor.model.counts import MinuteCounts
+from monitor.model.gaps import Gap
+from monitor.model.rates import RateMeter
+from monitor.model.timeline import CAPACITY, Timeline
+
+
+class ConsoleModel:
+    """Timeline, counts, rate, components and alerts.
+
+    `now` is the wall clock, `tick` seconds of a monotonic one; both are passed in.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.timeline = Timeline(capacity)
+        self.counts = MinuteCounts()
+        self.rate = RateMeter()
+        self.board = ComponentBoard()
+        self.alerts = AlertEngine(board=self.board)
+        self.status = FeedStatus()
+        self.tally = Tally()
+        self.opened = False
+        self.newest_at: datetime | None = None
+        """`inserted_at` of the latest event."""
+        self.lag: float | None = None
+        """Seconds from the newest event of the last live batch to its arrival."""
+        self._gaps: OrderedDict[int, Gap] = OrderedDict()
+
+    @property
+    def open_gaps(self) -> int:
+        """Gaps that may still hide events: the ones being repaired, and the ones left to the store."""
+        return sum(gap.is_open for gap in self._gaps.values())
+
+    def apply(self, arrivals: Arrivals, now: datetime, tick: float) -> None:
+        """Take in one frame."""
+        self.status = arrivals.status
+        self.tally = arrivals.tally
+        if arrivals.opening is not None:
+            opening = arrivals.opening
+            self.timeline.open_with(opening.newest, has_older=opening.has_older)
+            self.counts.seed(opening.rollups)
+            past = (*opening.history, *opening.newest)
+            self.alerts.apply(past, now)
+            if opening.newest:
+                self.newest_at = max(event.inserted_at for event in opening.newest)
+            self.opened = True
+        self.timeline.unconfirmed |= arrivals.unconfirmed
+        if arrivals.events:
+            self.timeline.add(arrivals.events)
+            self.counts.add(arrivals.events)
+            newest = max(event.inserted_at for event in arrivals.events)
+            self.newest_at = max(newest, self.newest_at) if self.newest_at else newest
+            self.lag = (now - newest).total_seconds()
+        self.alerts.apply(arrivals.events, now)
+        self.rate.add(len(arrivals.events), tick)
+        if arrivals.confirmed or arrivals.missing:
+            self.timeline.confirm(arrivals.confirmed, arrivals.missing)
+        for gap in arrivals.gaps:
+            self._gaps[gap.number] = gap
+            if len(self._gaps) > 1000:
+                self._gaps.popitem(last=False)
+            self.timeline.show_gap(gap)

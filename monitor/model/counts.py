@@ -1,0 +1,123 @@
+"""Events counted by minute and kind over the span that the facets and the histogram show."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor.model.filter import Filter
+from store.event import Event
+
+WINDOW_MINUTES = 60
+SPARK_BUCKETS = 12
+"""Buckets of a facet's sparkline over the window."""
+
+Kind = tuple[str, str, str | None]
+"""Category, event type, severity."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacetLine:
+    """One facet value: how many events in the window, and when (`SPARK_BUCKETS` counts, oldest first)."""
+
+    name: str
+    count: int
+    spark: tuple[int, ...]
+    types: tuple[FacetLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteBar:
+    """One minute of the histogram: events shown, and how many of them were warnings and errors."""
+
+    total: int = 0
+    warnings: int = 0
+    errors: int = 0
+
+
+class MinuteCounts:
+    """A sliding window of counts, seeded from the store's rollups and kept up with live events.
+
+    Bounded by the window and by the number of kinds: `MAX_KINDS` event types are told apart, further ones are
+    counted under their category as `…`.
+    """
+
+    MAX_KINDS = 2000
+
+    def __init__(self, window_minutes: int = WINDOW_MINUTES) -> None:
+        self.window_minutes = window_minutes
+        self._minutes: dict[int, Counter[Kind]] = defaultdict(Counter)
+        self._kinds: set[tuple[str, str]] = set()
+
+    def seed(self, rollups: Iterable[tuple[int, str, str, str | None, int]]) -> None:
+        """Start over with (minute since 1970, category, event type, severity, count)."""
+        self._minutes.clear()
+        self._kinds.clear()
+        for minute, category, event_type, severity, count in rollups:
+            self._minutes[minute][self._kind(category, event_type, severity)] += count
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Count live events, late ones in the minute in which they happened."""
+        for event in events:
+            minute = int(event.inserted_at.timestamp() // 60)
+            severity = event.severity.value if event.severity else None
+            self._minutes[minute][self._kind(event.category, event.event_type, severity)] += 1
+        if len(self._minutes) > 2 * self.window_minutes:
+            newest = max(self._minutes)
+            for minute in [minute for minute in self._minutes if minute < newest - 2 * self.window_minutes]:
+                del self._minutes[minute]
+
+    def facets(self, now: datetime) -> tuple[FacetLine, ...]:
+        """Categories with their types, busiest first, over the window that ends with the minute of `now`."""
+        last, first = self._span(now)
+        per_bucket = max(1, self.window_minutes // SPARK_BUCKETS)
+        sparks: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * SPARK_BUCKETS)
+        for minute, kinds in self._minutes.items():
+            if first <= minute <= last:
+                bucket = min(SPARK_BUCKETS - 1, (minute - first) // per_bucket)
+                for (category, event_type, _severity), count in kinds.items():
+                    sparks[category, event_type][bucket] += count
+        categories: dict[str, list[FacetLine]] = defaultdict(list)
+        for (category, event_type), spark in sparks.items():
+            categories[category].append(FacetLine(event_type, sum(spark), tuple(spark)))
+        lines = [
+            FacetLine(
+                category,
+                sum(line.count for line in types),
+                tuple(sum(column) for column in zip(*(line.spark for line in types), strict=True)),
+                tuple(sorted(types, key=lambda line: (-line.count, line.name))),
+            )
+            for category, types in categories.items()
+        ]
+        return tuple(sorted(lines, key=lambda line: (-line.count, line.name)))
+
+    def histogram(self, now: datetime, shown: Filter) -> tuple[MinuteBar, ...]:
+        """One bar a minute, oldest first, of the kinds that `shown` lets through."""
+        last, first = self._span(now)
+        accepted: dict[Kind, bool] = {}
+        bars: list[MinuteBar] = []
+        for minute in range(first, last + 1):
+            total = warnings = errors = 0
+            for kind, count in self._minutes.get(minute, Counter[Kind]()).items():
+                if kind not in accepted:
+                    accepted[kind] = shown.accepts(*kind)
+                if accepted[kind]:
+                    total += count
+                    warnings += count if kind[2] == "warning" else 0
+                    errors += count if kind[2] == "error" else 0
+            bars.append(MinuteBar(total, warnings, errors))
+        return tuple(bars)
+
+    def _span(self, now: datetime) -> tuple[int, int]:
+        last = int(now.timestamp() // 60)
+        return last, last - self.window_minutes + 1
+
+    def _kind(self, category: str, event_type: str, severity: str | None) -> Kind:
+        name = (category, event_type)
+        if name not in self._kinds:
+            if len(self._kinds) >= self.MAX_KINDS:
+                return ("…", "…", severity)
+            self._kinds.add(name)
+        return (category, event_type, severity)

@@ -1,0 +1,94 @@
+"""Rows in timeline order, with the index arithmetic that keeps a view in place."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import overload
+
+from monitor.model.gaps import Gap
+from store.event import Event
+
+Row = Event | Gap
+SortKey = tuple[datetime, int]
+
+
+class Rows(Sequence[Row]):
+    """A list of rows kept sorted by `sort_key`. Appending in order is O(1), which is what live events do."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows: list[Row] = []
+        self._keys: list[SortKey] = []
+        self.add(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self._rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Insert `rows`, in any order; a row with the key of a present one replaces it."""
+        for row in rows:
+            key = row.sort_key
+            if not self._keys or key > self._keys[-1]:
+                self._keys.append(key)
+                self._rows.append(row)
+                continue
+            index = bisect_left(self._keys, key)
+            if self._keys[index] == key:
+                self._rows[index] = row
+            else:
+                self._keys.insert(index, key)
+                self._rows.insert(index, row)
+
+    def prepend(self, rows: Sequence[Row]) -> None:
+        """Insert `rows`, sorted, all of them before the present ones: O(n) once instead of for each."""
+        if rows and self._keys and rows[-1].sort_key >= self._keys[0]:
+            self.add(rows)
+            return
+        self._keys[:0] = [row.sort_key for row in rows]
+        self._rows[:0] = rows
+
+    def evict_oldest(self, count: int) -> list[Row]:
+        """Remove and return the `count` oldest rows."""
+        gone = self._rows[:count]
+        del self._rows[:count]
+        del self._keys[:count]
+        return gone
+
+    def discard(self, key: SortKey) -> None:
+        """Remove the row with `key`, if there is one."""
+        index = self.index(key)
+        if index < len(self._keys) and self._keys[index] == key:
+            del self._keys[index]
+            del self._rows[index]
+
+    def index(self, key: SortKey) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Where the row with `key` is, or would be."""
+        return bisect_left(self._keys, key)
+
+    def has(self, key: SortKey) -> bool:
+        """Whether a row with `key` is present."""
+        index = self.index(key)
+        return index < len(self._keys) and self._keys[index] == key
+
+    @property
+    def first_key(self) -> SortKey | None:
+        """Key of the oldest row."""
+        return self._keys[0] if self._keys else None
+
+    @property
+    def last_key(self) -> SortKey | None:
+        """Key of the newest row."""
+        return self._keys[-1] if self._keys else None

@@ -1,0 +1,120 @@
+"""Where the eyes are: the first row on screen and the cursor, kept in place while rows come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.model.rows import Row, SortKey
+from monitor.model.timeline import Timeline
+
+
+class Viewport:
+    """A window of `height` rows on a timeline, with a cursor.
+
+    The cursor is held by the row's key, not by its number, and keeps its line on the screen: rows that
+    arrive, are evicted or are loaded above it move nothing. Following, the last row is the cursor.
+    Any move up gives up following.
+    """
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._key: SortKey | None = None
+        self._line = 0
+        self.height = 1
+        self.following = True
+
+    @property
+    def top(self) -> int:
+        """Index of the first row on screen."""
+        rows = len(self._timeline.rows)
+        if self.following:
+            return max(0, rows - self.height)
+        return max(0, min(self.cursor - self._line, rows - self.height))
+
+    @property
+    def cursor(self) -> int:
+        """Index of the row under the cursor; 0 when there are no rows."""
+        rows = self._timeline.rows
+        if not rows:
+            return 0
+        if self.following or self._key is None:
+            return len(rows) - 1
+        return min(rows.index(self._key), len(rows) - 1)
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        rows = self._timeline.rows
+        return rows[self.cursor] if rows else None
+
+    def resize(self, height: int) -> None:
+        """Show `height` rows, with the cursor still among them."""
+        self.height = max(1, height)
+        self._line = min(self._line, self.height - 1)
+
+    def follow(self) -> None:
+        """Go to the newest row and stay there."""
+        self.following = True
+        self._timeline.reading = False
+        self._timeline.attach()
+
+    def detach(self) -> None:
+        """Stay on the present row whatever arrives."""
+        if self.following:
+            self._hold(self.cursor, self.top)
+
+    def move(self, rows: int) -> None:
+        """Move the cursor by `rows`, negative up; the window moves only when the cursor would leave it."""
+        if self.following and rows >= 0:
+            return
+        self._to(self.cursor + rows)
+
+    def page(self, pages: float) -> None:
+        """Move cursor and window by `pages` windows, negative up."""
+        if self.following and pages >= 0:
+            return
+        distance = int(pages * max(1, self.height - 1))
+        top = self.top + distance
+        self._hold(self.cursor + distance, top)
+
+    def home(self) -> None:
+        """Go to the oldest loaded row."""
+        self._hold(0, 0)
+
+    def find(self, step: int, matches: Callable[[Row], bool]) -> bool:
+        """Move to the next row, in direction `step` (+1 or -1), that `matches`; False when there is none."""
+        rows = self._timeline.rows
+        index = self.cursor + step
+        while 0 <= index < len(rows):
+            if matches(rows[index]):
+                half = self.height // 2
+                top = self.top
+                self._hold(index, top if top <= index < top + self.height else index - half)
+                return True
+            index += step
+        return False
+
+    def select_line(self, line: int) -> None:
+        """Put the cursor on a line of the screen."""
+        self._hold(self.top + line, self.top)
+
+    def _to(self, index: int) -> None:
+        last = len(self._timeline.rows) - 1
+        index = max(0, min(index, last))
+        top = self.top
+        if index < top:
+            top = index
+        elif index >= top + self.height:
+            top = index - self.height + 1
+        self._hold(index, top)
+
+    def _hold(self, index: int, top: int) -> None:
+        rows = self._timeline.rows
+        if not rows:
+            return
+        index = max(0, min(index, len(rows) - 1))
+        top = max(0, min(top, len(rows) - self.height))
+        self._key = rows[index].sort_key
+        self._line = max(0, min(index - top, self.height - 1))
+        self.following = False
+        self._timeline.reading = True

@@ -1,0 +1,113 @@
+"""The help: every key of the focused pane and the screen, what the counts mean, where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingsMap
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from monitor.widgets.help_lines import HelpLines, Section
+
+LEGEND = (
+    ("● live", "announcements arrive over the bus; the store's last position is checked every 2 s besides"),
+    ("◐ polling", "no bus: the store is read four times a second"),
+    ("✖ reconnecting", "the bus was lost; the store is polled until it is back"),
+    ("lag", "from when the newest event happened until now, or until it arrived while events keep coming"),
+    ("dropped", "messages that did not fit the buffer; their events are read from the store"),
+    ("gaps", "spans in which events may be missing on screen and are not recovered yet"),
+    ("malformed", "messages on the channel that were no events"),
+    ("missed", "announcements that never came, by the producers' own numbering; read from the store"),
+    ("duplicates", "events that were announced more than once; shown and counted once"),
+    ("unreadable", "rows of the store that are no events; something else wrote them"),
+    ("received", "events that arrived since the console was started"),
+    ("? before a type", "came over the bus alone; the store has not confirmed it yet"),
+    ("∅ before a type", "still not in the store after 10 s"),
+    ("✖ E  ▲ W  · I", "severity: error, warning, info"),
+    ("● ○ ◉", "categories: shown, hidden, the only one shown"),
+)
+FILTERS = (
+    ("tracker timed", "both words, anywhere in type, ids, status or metadata"),
+    ('"timed out"', "a phrase"),
+    ("type:download.failed", "a field: type category severity status actor resource id"),
+    ("type:download.*", "* stands for any text; field:* means that the field has a value"),
+    ("severity>=warning", "info < warning < error"),
+    ("resource:download/9f3a", "in its primary or its secondary role"),
+    ("-actor:system", "not; events without the field stay"),
+    ("a OR (b c)", "either"),
+)
+KEY_NAMES = {
+    "slash": "/",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "colon": ":",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "escape": "esc",
+    "ctrl+d": "^D",
+    "ctrl+u": "^U",
+    "ctrl+l": "^L",
+    "ctrl+p": "^P",
+    "ctrl+c": "^C",
+    "f1": "F1",
+    "down": "↓",
+    "up": "↑",
+    "left": "←",
+    "right": "→",
+    "home": "Home",
+    "end": "End",
+}
+
+_TOOLKIT_ACTIONS = {"screen.copy_text", "app.focus_next", "app.focus_previous", "app.help_quit", "help_quit"}
+"""Bindings that Textual brings along and this console says in its own words."""
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the bindings of `focused`, of `behind` and of the application; generated, so that it is complete."""
+
+    BINDINGS = [Binding("escape,q,question_mark,f1", "app.pop_screen", "Back")]
+
+    def __init__(self, focused: Widget | None, behind: DOMNode, places: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._focused = focused
+        self._behind = behind
+        self._places = tuple(places)
+
+    def compose(self) -> ComposeResult:
+        """The sections."""
+        sections: list[Section] = []
+        if self._focused is not None:
+            title = self._focused.id or type(self._focused).__name__
+            sections.append((f"keys of the {title.replace('-', ' ')}", _keys(self._focused._bindings)))  # pyright: ignore[reportPrivateUsage]
+        sections.append(("keys everywhere", _keys(self._behind._bindings)))  # pyright: ignore[reportPrivateUsage]
+        sections.append(("", _keys(self.app._bindings)))  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+        sections.append(("filters", FILTERS))
+        sections.append(("what the signs and counts mean", LEGEND))
+        sections.append(("where things are", self._places))
+        lines = HelpLines(sections, id="help")
+        lines.add_class("dialog")
+        lines.border_title = Content("Help")
+        lines.border_subtitle = Content("j k PgDn PgUp move · esc back")
+        yield lines
+
+
+def key_name(key: str) -> str:
+    """A key as people write it."""
+    return KEY_NAMES.get(key, key)
+
+
+def _keys(bindings: BindingsMap) -> tuple[tuple[str, str], ...]:
+    actions: dict[str, list[str]] = {}
+    for key, binding in bindings:
+        if binding.action in _TOOLKIT_ACTIONS:
+            continue
+        actions.setdefault(binding.description, []).append(key_name(key))
+    return tuple((_joined(keys), description) for description, keys in actions.items() if description)
+
+
+def _joined(keys: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(keys))

@@ -1,0 +1,81 @@
+"""The components and how they are, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.binding import Binding
+from textual.message import Message
+
+from monitor.health.components import Component, State
+from monitor.text import clean, fit
+from monitor.widgets.lines import LineList, Part
+from monitor.zone import short_age
+
+STATE_MARK: dict[State, Part] = {
+    State.UP: ("● ", "good"),
+    State.DEGRADED: ("▲ ", "warning"),
+    State.DOWN: ("✖ ", "error"),
+    State.UNKNOWN: ("? ", "dim"),
+}
+
+
+class HealthPane(LineList):
+    """One line a component: state, name, since when."""
+
+    BORDER_TITLE = "Health"
+    BINDINGS = [Binding("enter,r", "open", "Resource")]
+
+    @dataclass
+    class ComponentOpened(Message):
+        """The operator wants the resource page of a component."""
+
+        resource_type: str
+        resource_id: str
+
+    def __init__(self, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._now = now
+        self._components: tuple[Component, ...] = ()
+        self._drawn: tuple[object, ...] = ()
+
+    def show(self, components: tuple[Component, ...]) -> None:
+        """Show these components, and the present ages."""
+        now = self._now()
+        drawn = (components, tuple(short_age(component.since, now) for component in components))
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._components = components
+            self.lines_changed()
+
+    def line_count(self) -> int:
+        """One a component."""
+        return len(self._components)
+
+    def empty_text(self) -> str:
+        """Shown while no component has reported."""
+        return "no component reported yet"
+
+    def line_parts(self, index: int, width: int) -> list[Part]:
+        """State glyph, name, state in a word, age."""
+        component = self._components[index]
+        mark, style = STATE_MARK[component.state]
+        since = short_age(component.since, self._now())
+        word = f" {component.state.value} {since}"
+        return [
+            (mark, style),
+            (
+                fit(clean(component.name), max(1, width - len(mark) - len(word))),
+                style if style != "good" else "",
+            ),
+            (word, style if style != "good" else "dim"),
+        ]
+
+    def action_open(self) -> None:
+        """Open the resource page of the component under the cursor."""
+        if self._components:
+            component = self._components[self.cursor]
+            if component.identifier is not None:
+                self.post_message(self.ComponentOpened(component.kind, component.identifier))

@@ -1,0 +1,71 @@
+"""Events a minute over the window, as bars; minutes with errors and warnings stand out."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.strip import Strip
+
+from monitor.model.counts import MinuteBar
+from monitor.widgets.lines import Lines, Part
+from monitor.widgets.spark import BLOCKS
+
+_LEVELS = len(BLOCKS)
+
+
+class Histogram(Lines):
+    """Bars over the lines it has, the newest minute at the right, with the peak and a note beside them."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._bars: tuple[MinuteBar, ...] = ()
+        self._titles = ("", "")
+        self._note = ""
+
+    def show(self, bars: tuple[MinuteBar, ...], title: str, span: str, note: str) -> None:
+        """Show `bars`, oldest first. `note` is text of our own, not of an event."""
+        if (title, span) != self._titles:
+            self._titles = (title, span)
+            self.border_title = Content(title)
+            self.border_subtitle = Content(span)
+        if (bars, note) != (self._bars, self._note):
+            self._bars, self._note = bars, note
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the bars."""
+        width, height = self.size.width, self.size.height
+        if not self._bars:
+            return self.strip([], width)
+        bars = self._bars[-width:]
+        scale = 2 if 2 * len(bars) + 26 <= width else 1
+        peak = max((bar.total for bar in bars), default=0)
+        parts: list[Part] = []
+        for bar in bars:
+            glyph, style = _cell(bar, peak, height, height - 1 - y)
+            parts.append((glyph * scale, style))
+        legend = (
+            [f"peak {peak:,}/min", self._note][y : y + 1]
+            if height > 1
+            else [self._note or f"peak {peak:,}/min"]
+        )
+        if legend and len(legend[0]) + 2 + scale * len(bars) <= width:
+            parts.append(("  " + legend[0], "dim"))
+        return self.strip(parts, width)
+
+
+def _cell(bar: MinuteBar, peak: int, height: int, line: int) -> Part:
+    """The cell of `bar` in `line`, counted from below: errors stand at the bottom, warnings on them."""
+    floor = line * _LEVELS
+
+    def level(count: int) -> int:
+        return -(-count * height * _LEVELS // peak) if peak else 0
+
+    filled = min(_LEVELS, level(bar.total) - floor)
+    if filled <= 0:
+        return (" ", "")
+    middle = floor + filled / 2
+    if level(bar.errors) > middle or (bar.errors and line == 0):
+        return (BLOCKS[filled - 1], "error")
+    if level(bar.errors + bar.warnings) > middle or (bar.warnings and line == 0):
+        return (BLOCKS[filled - 1], "warning")
+    return (BLOCKS[filled - 1], "accent")

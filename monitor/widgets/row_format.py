@@ -1,0 +1,84 @@
+"""A row of the timeline as columns. Columns drop from the right as the width shrinks; nothing wraps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor.model.gaps import Gap, GapState
+from monitor.model.summary import summarise
+from monitor.text import clean, fit
+from monitor.widgets.lines import Part
+from monitor.zone import Zone
+from store.event import Event, Severity
+
+SEVERITY_MARK: dict[Severity | None, Part] = {
+    Severity.ERROR: ("✖ E", "error"),
+    Severity.WARNING: ("▲ W", "warning"),
+    Severity.INFO: ("· I", "dim"),
+    None: ("   ", ""),
+}
+"""Severity as glyph, letter and colour: none of the three is the only cue."""
+UNCONFIRMED = "?"
+NOT_STORED = "∅"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths of the columns that fit; 0 leaves one out."""
+
+    event_type: int
+    resource: int
+    actor: int
+    summary: int
+
+    @classmethod
+    def for_width(cls, width: int) -> Columns:
+        """What fits into `width` cells beside time (12), severity (3), mark (1) and the spaces between."""
+        room = width - 12 - 1 - 3 - 1 - 1
+        event_type = max(8, min(30, room * 31 // 100))
+        rest = room - event_type - 1
+        if rest < 12:
+            return cls(event_type + max(0, rest), 0, 0, 0)
+        resource = max(10, min(28, room * 26 // 100))
+        rest -= resource + 1
+        if rest < 10:
+            return cls(event_type, resource + max(0, rest), 0, 0)
+        actor = 14 if room >= 100 else 10 if room >= 60 else 0
+        rest -= actor + 1 if actor else 0
+        return cls(event_type, resource, actor, rest)
+
+
+def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, mark: str = " ") -> list[Part]:
+    """An event in columns: time, severity, mark, type, resource, actor, what it says."""
+    severity = SEVERITY_MARK[event.severity]
+    emphasis = severity[1] if event.severity in {Severity.ERROR, Severity.WARNING} else ""
+    parts: list[Part] = [
+        (zone.stamp(event.inserted_at, now) + " ", "dim"),
+        severity,
+        (mark + " ", "warning"),
+        (fit(clean(event.event_type), columns.event_type), emphasis),
+    ]
+    if columns.resource:
+        parts.append((" " + fit(clean(event.resource or ""), columns.resource), "accent"))
+    if columns.actor:
+        parts.append((" " + fit(clean(event.actor), columns.actor), "dim"))
+    if columns.summary:
+        parts.append((" " + fit(clean(summarise(event)), columns.summary), ""))
+    return parts
+
+
+def gap_parts(gap: Gap, width: int, zone: Zone) -> list[Part]:
+    """A gap as a ruled line: its span, its cause, what became of it."""
+    span = zone.second(gap.since)
+    if gap.until is not None and zone.second(gap.until) != span:
+        span += f" – {zone.second(gap.until)}"
+    outcome = {
+        GapState.OPEN: "events may be missing here",
+        GapState.REPAIRING: "reading the store…",
+        GapState.REPAIRED: f"{gap.recovered:,} events recovered" if gap.recovered else "nothing was missed",
+        GapState.NOT_LOADED: f"{gap.left_out:,} events in the store, not loaded",
+    }[gap.state]
+    text = f"······ gap {span} · {clean(gap.cause)} · {outcome} "
+    style = "warning" if gap.is_open or gap.state is GapState.NOT_LOADED else "dim"
+    return [(fit(text + "·" * width, width, ellipsis="·"), style)]

@@ -1,0 +1,66 @@
+"""How moments are written: in UTC, in the local zone, or as an age."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+
+
+class Zone(StrEnum):
+    """The way times are shown, the same everywhere on the screen."""
+
+    UTC = "UTC"
+    LOCAL = "local"
+    RELATIVE = "ago"
+
+    def next(self) -> Zone:
+        """The one that the zone key goes to."""
+        members = list(Zone)
+        return members[(members.index(self) + 1) % len(members)]
+
+    @property
+    def tzinfo(self) -> tzinfo | None:
+        """For `astimezone`; None is the local zone."""
+        return None if self is Zone.LOCAL else UTC
+
+    def clock(self, moment: datetime) -> str:
+        """Hours and minutes with the zone, as in `14:05 UTC`."""
+        return moment.astimezone(self.tzinfo).strftime("%H:%M %Z")
+
+    def stamp(self, moment: datetime, now: datetime) -> str:
+        """A time of the timeline, 12 cells wide: `14:05:11.482`, `11-20 14:05` on another day, `2 min ago`."""
+        if self is Zone.RELATIVE:
+            return f"{age(moment, now)} ago".rjust(12)
+        local = moment.astimezone(self.tzinfo)
+        if local.date() != now.astimezone(self.tzinfo).date():
+            return local.strftime(" %m-%d %H:%M" if local.year == now.year else "%Y-%m-%d  ")
+        return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+    def minute(self, moment: datetime) -> str:
+        """Hours and minutes, as in `14:05`."""
+        return moment.astimezone(self.tzinfo).strftime("%H:%M")
+
+    def second(self, moment: datetime) -> str:
+        """Hours, minutes and seconds, as in `14:05:11`."""
+        return moment.astimezone(self.tzinfo).strftime("%H:%M:%S")
+
+    def full(self, moment: datetime) -> str:
+        """Date, time to the microsecond and offset, as in `2026-11-21 14:05:11.482000 UTC`."""
+        return moment.astimezone(self.tzinfo).strftime("%Y-%m-%d %H:%M:%S.%f %Z")
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """The time from `moment` to `now` in one unit: `4 s`, `12 min`, `3 h`, `9 d`. The future counts as `0 s`.
+
+    From 10 s on, seconds go in tens: an age that ticks every second keeps a quiet line busy.
+    """
+    seconds = max(0, int((now - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and unit != "d"):
+            return f"{seconds // size} {unit}"
+    return f"{seconds if seconds < 10 else seconds // 10 * 10} s"
+
+
+def short_age(moment: datetime, now: datetime) -> str:
+    """The same without a space, for narrow columns: `4s`, `12m`, `3h`, `9d`."""
+    return age(moment, now).replace("min", "m").replace(" ", "")
