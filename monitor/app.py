@@ -8,12 +8,14 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
+from monitor.bindings import actions_of
 from monitor.errors import StartError
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals
@@ -109,11 +111,7 @@ class EvtopApp(App[None]):
     def on_feed_advanced(self, message: FeedAdvanced) -> None:
         """Take in a frame and draw it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
-        for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen) and (
-                screen is self.screen or not isinstance(screen, LiveScreen)
-            ):
-                screen.advance(message.arrivals)
+        self._advance(message.arrivals)
 
     def action_next_pane(self, step: int) -> None:
         """Go to the next or previous pane."""
@@ -136,22 +134,26 @@ class EvtopApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette offers what the keys of the screen do."""
-        for _key, binding in screen._bindings:  # pyright: ignore[reportPrivateUsage]
-            if binding.description and binding.show:
-                action = binding.action
-                yield SystemCommand(
-                    binding.description,
-                    f"key {binding.key}",
-                    lambda action=action: self._run_on(screen, action),
-                )
+        for description, keys, action in actions_of(screen):
+            yield SystemCommand(description, f"key {keys}", partial(self._run_on, screen, action))
 
     def _run_on(self, screen: Screen[object], action: str) -> None:
         self.call_later(screen.run_action, action)
 
     def _second(self) -> None:
         self.model.alerts.tick(self.now())
-        if isinstance(self.screen, ConsoleScreen):
-            self.screen.advance()
+        self._advance()
+
+    def _advance(self, arrivals: Arrivals | None = None) -> None:
+        """Tell the screens: all that collect events, and the one in sight, of which a dialog may hide a part."""
+        covered = False
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ConsoleScreen):
+                if screen is self.screen or (arrivals and screen.collects):
+                    screen.advance(arrivals)
+                elif not covered:
+                    screen.show_vitals()
+                covered = True
 
     def _start(self) -> None:
         self.run_worker(self._run_backend(), name="feed", exit_on_error=False)
@@ -170,7 +172,10 @@ class EvtopApp(App[None]):
             # A feed that has ended must not look like a quiet one; Textual's own report would print locals,
             # and with them credentials.
             self.log.error("the feed ended", error)
-            self._fail(f"internal error in the feed: {type(error).__name__}")
+            cause: BaseException = error
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            self._fail(f"internal error in the feed: {type(cause).__name__}: {cause}")  # pyright: ignore[reportUnknownArgumentType]
 
     def _fail(self, message: str) -> None:
         self.failure = message

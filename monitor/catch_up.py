@@ -76,9 +76,7 @@ class CatchUp:
         last = overview.last_position
         has_older = len(overview.newest) + reader.unreadable - unreadable >= OPENING_PAGE
         recent = await self._ask(reader.after(max(0, last - overlap), overlap)) if overlap else []
-        history = (
-            await self._ask(reader.newest_of_types(self._interest, _HISTORY)) if self._interest else []
-        )
+        history = await self._ask(reader.newest_of_types(self._interest, _HISTORY)) if self._interest else []
         behind = self._merge.position
         loaded = sum((event.position or 0) > behind for event in overview.newest)
         opening = Opening(tuple(overview.newest), tuple(overview.rollups), tuple(history), has_older)
@@ -103,11 +101,10 @@ class CatchUp:
         page = await self._ask(self._reader.after(position, PAGE))
         moment = asyncio.get_running_loop().time()
         found = sum(self._merge.fold(event, Seen.STORE, moment) for event in page)
-        rows = len(page) + self._reader.unreadable - unreadable
-        # So many rows span as many positions at least, also when the last ones could not be read.
-        reached = max(position + rows, page[-1].position or 0 if page else 0)
-        if rows < PAGE:
-            reached = max(reached, last)
+        reached = (page[-1].position or 0) if page else position
+        # A page that is full but for unreadable rows is not the last one, and spans `PAGE` positions at least.
+        is_full = len(page) + self._reader.unreadable - unreadable >= PAGE
+        reached = max(reached, min(position + PAGE, last) if is_full else last)
         self._merge.read_up_to(reached, keep=self._limit)
         self._merge.count(recovered=found)
         return found, reached

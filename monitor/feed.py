@@ -6,78 +6,59 @@ The store is the truth and the bus a hint: whatever the bus loses is read from t
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
-from uuid import UUID
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from monitor.catch_up import PATIENCE, CatchUp, Reader
+from monitor.gap_record import GapRecord
 from monitor.inbox import Inbox
-from monitor.model.arrivals import Arrivals, FeedStatus, Link, Opening, Tally
-from monitor.model.catching_up import KnownIds, Seen, SequenceTracker, Watermark
-from monitor.model.counts import WINDOW_MINUTES
-from monitor.model.gaps import Gap, GapState
-from store import wire
-from store.bus import Bus, Disconnected, Messages, Subscribed
+from monitor.merge import Merge
+from monitor.model.arrivals import Arrivals, FeedStatus, Link
+from monitor.model.catching_up import Seen
+from store.bus import Bus, Disconnected, Messages, Signal, Subscribed
 from store.errors import StoreError
-from store.event import Event
-from store.query.syntax import EVERYTHING, Node
-from store.repository import Overview
 
-FRAME = 0.1
-"""Seconds between two deliveries at least; the first event after a quiet spell is delivered at once."""
-SAFETY_POLL = 2.0
-"""Seconds between two looks at the store's last position while the bus is there."""
-POLL = 0.25
-"""The same while there is no bus, and while an announcement is awaited that may be lost."""
-OPENING_PAGE = 500
-CATCH_UP_PAGE = 1000
-CATCH_UP_LIMIT = 20_000
-"""After missing more than this, the console starts over with the newest page and says so."""
-CONFIRM_WITHIN = 10.0
-"""Seconds until an event that came by the bus alone counts as not stored."""
-MAX_UNCONFIRMED = 1000
-_DECODE_CHUNK = 2000
-_HISTORY = 2000
+CHUNK = 2000
+"""Messages looked at in one frame: about 20 ms of the event loop."""
+FIRST_SIGNAL = 1.0
+"""Seconds that the opening waits for the bus to say whether it is there."""
+RESUBSCRIBE = 2.0
+"""Seconds until the next try after a subscription failed in a way the bus does not handle itself."""
+_STORE_RETRY_MAX = 5.0
+
+_log = logging.getLogger(__name__)
 
 
-class Reader(Protocol):
-    """What the feed reads from the store; `store.repository.EventRepository` is one."""
+@dataclass(frozen=True, slots=True)
+class FeedOptions:
+    """Times in seconds. `catch_up_limit` counts events.
 
-    commit_overlap: int
-    unreadable: int
+    `frame` lies between two deliveries at least. The store's last position is looked at each `safety_poll`
+    while the bus is there; each `poll` without one, and while an announcement is awaited that may be lost.
+    An event that came by the bus alone counts as not stored after `confirm_within`. After missing more than
+    `catch_up_limit` events, the console starts over with the newest page and says so.
+    """
 
-    async def overview(self, limit: int, since: datetime, query: Node = EVERYTHING) -> Overview: ...  # noqa: D102
-
-    async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]: ...  # noqa: D102
-
-    async def newest_of_types(self, patterns: Iterable[str], limit: int) -> list[Event]: ...  # noqa: D102
-
-    async def last_position(self) -> int: ...  # noqa: D102
-
-    async def get(self, ids: Iterable[UUID]) -> list[Event]: ...  # noqa: D102
+    frame: float = 0.1
+    safety_poll: float = 2.0
+    poll: float = 0.25
+    confirm_within: float = 10.0
+    catch_up_limit: int = 20_000
 
 
-@dataclass(slots=True)
-class _Outgoing:
-    """What the next frame will bring."""
-
-    tally: Tally = field(default_factory=Tally)
-    opening: Opening | None = None
-    events: list[Event] = field(default_factory=list[Event])
-    unconfirmed: set[UUID] = field(default_factory=set[UUID])
-    gaps: dict[int, Gap] = field(default_factory=dict[int, Gap])
-    confirmed: list[UUID] = field(default_factory=list[UUID])
-    missing: list[UUID] = field(default_factory=list[UUID])
-
-    def has_something(self) -> bool:
-        return bool(self.opening or self.events or self.gaps or self.confirmed or self.missing)
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Feed:
     """Merges the bus and the store into `Arrivals` and hands them to `deliver`, at most one a frame.
+
+    Three tasks: one listens to the bus and fills the inbox, one follows the store, one takes from the inbox
+    and hands on. A *hole* is a place in the stream where messages may be lost: what comes after it waits in
+    the inbox until the store was read, unless the store is away.
 
     `interest` are event types (globs) whose latest events are wanted at the start, however old.
     """
@@ -89,279 +70,230 @@ class Feed:
         deliver: Callable[[Arrivals], None],
         *,
         interest: Iterable[str] = (),
-        frame: float = FRAME,
-        safety_poll: float = SAFETY_POLL,
-        poll: float = POLL,
+        options: FeedOptions | None = None,
         inbox: Inbox | None = None,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._reader = reader
         self._bus = bus
         self._deliver = deliver
-        self._interest = tuple(interest)
-        self._frame = frame
-        self._safety_poll = safety_poll
-        self._poll = poll
+        self._options = options or FeedOptions()
         self._inbox = inbox or Inbox()
-        self._known = KnownIds()
-        self._watermark = Watermark()
-        self._sequences = SequenceTracker()
-        self._floor = 0
+        self._now = now
+        self._merge = Merge()
+        self._gaps = GapRecord(now)
+        self._store = CatchUp(
+            reader, self._merge, self._store_is_slow, interest=interest, limit=self._options.catch_up_limit
+        )
+        self._status = FeedStatus(Link.CONNECTING if bus else Link.POLLING, now(), "" if bus else "no bus")
+        self._status_changed = True
+        self._opening = False
+        self._opened = False
+        self._holes = 0
+        self._holes_read = 0
         self._awaited = 0
-        self._unconfirmed: dict[UUID, float] = {}
-        self._status = FeedStatus(Link.CONNECTING if bus else Link.POLLING, _now(), "" if bus else "no bus")
-        self._tally = Tally()
-        self._gap: Gap | None = None
-        self._gap_numbers = 0
-        self._catch_up_due = False
-        self._status_changed = False
-        self._outgoing = _Outgoing()
+        self._signalled = asyncio.Event()
+        self._something_new = asyncio.Event()
+        self._look_now = asyncio.Event()
 
     async def run(self) -> None:
-        """Feed until cancelled."""
+        """Feed until cancelled. Neither a store nor a bus that is away ends it."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hand_on(), name="feed: hand on")
             if self._bus is not None:
                 tasks.create_task(self._listen(self._bus), name="feed: listen")
-            tasks.create_task(self._pump(), name="feed: pump")
+            tasks.create_task(self._follow_store(), name="feed: follow the store")
+
+    # The bus
 
     async def _listen(self, bus: Bus) -> None:
-        async with bus.subscribe() as signals:
-            async for signal in signals:
-                match signal:
-                    case Messages(payloads):
-                        self._inbox.put(payloads)
-                    case Subscribed():
-                        self._connected()
-                    case Disconnected():
-                        self._disconnected(signal)
+        while True:
+            try:
+                async with bus.subscribe() as signals:
+                    async for signal in signals:
+                        self._heard(signal)
+            except Exception as error:
+                _log.warning("the subscription failed: %s", type(error).__name__)
+                self._disconnected(Disconnected(type(error).__name__, 1, RESUBSCRIBE))
+            else:
+                self._lose_bus(FeedStatus(Link.POLLING, self._now(), "the bus is closed"))
+                return
+            await asyncio.sleep(RESUBSCRIBE)
+
+    def _heard(self, signal: Signal) -> None:
+        match signal:
+            case Messages(payloads):
+                dropped = self._inbox.put(payloads)
+                if dropped:
+                    self._merge.count(dropped=dropped)
+                    self._gaps.open("buffer overflow")
+                self._something_new.set()
+            case Subscribed():
+                self._connected()
+            case Disconnected():
+                self._disconnected(signal)
 
     def _connected(self) -> None:
-        if self._status.link is not Link.CONNECTING:
-            self._catch_up_due = True
-            if self._gap is None:
-                self._open_gap("subscription renewed")
-        self._show(FeedStatus(Link.LIVE, _now(), store_error=self._status.store_error))
+        if self._status.link is Link.LIVE:
+            self._gaps.open("subscription renewed")
+        if self._opening:
+            self._inbox.mark_hole()
+        self._show(FeedStatus(Link.LIVE, self._now()))
+        self._signalled.set()
 
     def _disconnected(self, signal: Disconnected) -> None:
         was = self._status.link
-        if was is Link.LIVE:
-            self._open_gap("connection lost")
         link = Link.POLLING if was in {Link.CONNECTING, Link.POLLING} else Link.RECONNECTING
-        since = self._status.since if was is link else _now()
-        status = FeedStatus(link, since, signal.reason, signal.attempt, signal.retry_in)
-        self._show(replace(status, store_error=self._status.store_error))
+        since = self._status.since if was is link else self._now()
+        self._lose_bus(FeedStatus(link, since, signal.reason, signal.attempt, signal.retry_in))
 
-    async def _pump(self) -> None:
-        await self._first_signal()
-        await self._until_the_store_answers(self._open)
-        next_poll = time.monotonic()
-        while True:
-            if self._status_changed or self._inbox.dropped or self._catch_up_due or self._inbox:
-                self._inbox.changed.clear()
-                await self._take_in()
-            if time.monotonic() >= next_poll or self._catch_up_due:
-                await self._until_the_store_answers(self._look_at_the_store)
-                hurried = self._awaited or self._status.link is not Link.LIVE
-                next_poll = time.monotonic() + (self._poll if hurried else self._safety_poll)
-            self._hand_on()
-            await asyncio.sleep(self._frame)
-            if not self._inbox and not self._status_changed and not self._catch_up_due:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, next_poll - time.monotonic())):
-                        await self._inbox.changed.wait()
+    def _lose_bus(self, status: FeedStatus) -> None:
+        if self._status.link is Link.LIVE:
+            self._gaps.open("connection lost")
+            self._look_now.set()
+        self._show(status)
+        self._signalled.set()
 
-    async def _first_signal(self) -> None:
-        """Give the bus a moment: subscribing before reading is what leaves no hole between the two."""
-        self._hand_on(always=True)
+    # The store
+
+    async def _follow_store(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                while self._status.link is Link.CONNECTING:
-                    self._inbox.changed.clear()
-                    await self._inbox.changed.wait()
+            async with asyncio.timeout(FIRST_SIGNAL if self._bus else 0):
+                # Subscribing before reading is what leaves no hole between the two.
+                await self._signalled.wait()
+        await self._until_answered(self._open)
+        while True:
+            self._look_now.clear()
+            await self._until_answered(self._look)
+            hurried = self._awaited or self._status.link is not Link.LIVE
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.poll if hurried else self._options.safety_poll):
+                    await self._look_now.wait()
 
     async def _open(self) -> None:
-        since = _now() - timedelta(minutes=WINDOW_MINUTES)
-        overview = await self._reader.overview(OPENING_PAGE, since)
-        overlap = self._reader.commit_overlap
-        recent = (
-            await self._reader.after(max(0, overview.last_position - overlap), overlap) if overlap else []
-        )
-        history = await self._reader.newest_of_types(self._interest, _HISTORY) if self._interest else []
-        for event in (*overview.newest, *recent):
-            self._known.note(event.id, Seen.STORE)
-        self._floor = max(0, overview.last_position - overlap)
-        self._watermark = Watermark(overview.last_position)
-        self._catch_up_due = False
-        self._outgoing = _Outgoing(
-            opening=Opening(
-                tuple(overview.newest),
-                tuple(overview.rollups),
-                tuple(history),
-                has_older=len(overview.newest) >= OPENING_PAGE,
-            ),
-            gaps=self._outgoing.gaps,
-        )
-        self._status_changed = True
+        self._opening = True
+        await self._store.open(self._now())
+        self._opened = True
 
-    async def _take_in(self) -> None:
-        if self._inbox.dropped:
-            dropped, self._inbox.dropped = self._inbox.dropped, 0
-            self._tally = replace(self._tally, dropped=self._tally.dropped + dropped)
-            self._open_gap(f"buffer overflow, {dropped} messages")
-            self._catch_up_due = True
-        payloads = self._inbox.take(_DECODE_CHUNK)
-        now = time.monotonic()
-        for payload in payloads:
-            try:
-                announcement = wire.decode(payload)
-            except wire.MalformedMessageError:
-                self._tally = replace(self._tally, malformed=self._tally.malformed + 1)
-                continue
-            if announcement.producer is not None and announcement.sequence is not None:
-                missed = self._sequences.missed_before(announcement.producer, announcement.sequence)
-                if missed:
-                    self._missed(missed)
-            self._accept(announcement.event, Seen.BUS, now)
-
-    def _accept(self, event: Event, where: Seen, now: float) -> bool:
-        """Take in one event; False when it was there already."""
-        if event.position is not None:
-            if event.position <= self._floor:
-                return False
-            self._watermark.saw(event.position)
-        before = self._known.note(event.id, where)
-        if before:
-            if where & before & Seen.BUS:
-                self._tally = replace(self._tally, duplicates=self._tally.duplicates + 1)
-            if where is Seen.STORE and self._unconfirmed.pop(event.id, None) is not None:
-                self._outgoing.confirmed.append(event.id)
-            return False
-        if event.position is None and len(self._unconfirmed) < MAX_UNCONFIRMED:
-            self._unconfirmed[event.id] = now
-            self._outgoing.unconfirmed.add(event.id)
-        self._outgoing.events.append(event)
-        return True
-
-    def _missed(self, count: int) -> None:
-        self._tally = replace(self._tally, missed=self._tally.missed + count)
-        if self._gap is None:
-            self._open_gap(f"{count} announcements lost")
-        self._catch_up_due = True
-
-    async def _look_at_the_store(self) -> None:
-        last = await self._reader.last_position()
-        behind = last > self._watermark.position
-        live = self._status.link is Link.LIVE
+    async def _look(self) -> None:
+        """Find out whether commits were missed, and read them."""
+        holes = self._holes
+        hole_met = holes > self._holes_read
+        if hole_met and self._can_close:
+            self._gaps.repairing()
+        last = await self._store.last_position()
+        behind = last > self._merge.position
         # While the bus is there, a new commit gets a moment for its announcement to arrive.
-        if self._catch_up_due or (behind and not live) or (self._awaited > self._watermark.position):
-            self._catch_up_due = False
-            await self._catch_up(last)
+        overdue = self._awaited > self._merge.position
+        if hole_met or overdue or (behind and self._status.link is not Link.LIVE):
+            await self._read_up_to(last)
             self._awaited = 0
         else:
             self._awaited = last if behind else 0
-        await self._confirm()
+        self._holes_read = holes
+        if self._can_close and self._holes == holes:
+            self._gaps.close()
+        await self._store.confirm(self._options.confirm_within)
 
-    async def _catch_up(self, last: int) -> None:
-        """Read what was committed after the watermark, fold it in by id, and close the gap."""
-        if last - self._watermark.position > CATCH_UP_LIMIT:
-            await self._start_over(last)
+    async def _read_up_to(self, last: int) -> None:
+        if self._store.too_far_behind(last):
+            self._gaps.open("too far behind")
+            self._gaps.left_out(await self._store.open(self._now()))
             return
-        if self._gap is not None and self._status.link is Link.LIVE:
-            self._show_gap(replace(self._gap, state=GapState.REPAIRING, until=_now()))
-        position = max(0, self._watermark.position - self._reader.commit_overlap)
-        now = time.monotonic()
-        while True:
-            page = await self._reader.after(position, CATCH_UP_PAGE)
-            found = sum(self._accept(event, Seen.STORE, now) for event in page)
-            self._tally = replace(self._tally, recovered=self._tally.recovered + found)
-            if self._gap is not None:
-                self._gap = self._gap.recovering(found)
-            if page:
-                position = page[-1].position or position
-            if len(page) < CATCH_UP_PAGE:
-                break
-        self._watermark.advance_to(max(position, last))
-        self._floor = max(self._floor, self._watermark.position - CATCH_UP_LIMIT)
-        if self._gap is not None and self._status.link is not Link.RECONNECTING:
-            self._show_gap(replace(self._gap, state=GapState.REPAIRED, until=self._gap.until or _now()))
-            self._gap = None
+        position = self._store.start
+        while position < last:
+            found, position = await self._store.read_page(position, last)
+            self._gaps.recovered(found)
+            if position < last:
+                self._something_new.set()
+                await asyncio.sleep(self._options.frame)
 
-    async def _start_over(self, last: int) -> None:
-        left_out = last - self._watermark.position
-        gap = self._gap or self._new_gap("too far behind")
-        await self._open()
-        self._show_gap(replace(gap, state=GapState.NOT_LOADED, until=_now(), left_out=left_out))
-        self._gap = None
-
-    async def _confirm(self) -> None:
-        if not self._unconfirmed:
-            return
-        for event in await self._reader.get(self._unconfirmed):
-            self._unconfirmed.pop(event.id, None)
-            self._known.note(event.id, Seen.STORE)
-            self._outgoing.confirmed.append(event.id)
-        overdue = time.monotonic() - CONFIRM_WITHIN
-        for identifier in [key for key, since in self._unconfirmed.items() if since <= overdue]:
-            del self._unconfirmed[identifier]
-            self._outgoing.missing.append(identifier)
-
-    async def _until_the_store_answers(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run `step` until it gets through: a store that is away is a state on the screen, not an end."""
-        delay = self._poll
+    async def _until_answered(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat `step` until it gets through: a store that is away is a state on the screen, not an end."""
+        delay = self._options.poll
         while True:
             try:
                 await step()
             except StoreError as error:
-                self._show(replace(self._status, store_error=str(error)))
-                self._hand_on()
-                await asyncio.sleep(delay)
-                delay = min(5.0, delay * 2)
+                self._show_store_error(str(error))
+            except Exception as error:
+                _log.warning("reading the store failed: %s", type(error).__name__)
+                self._show_store_error(f"reading failed: {type(error).__name__}")
+            else:
+                self._show_store_error("")
+                self._something_new.set()
+                return
+            await asyncio.sleep(delay)
+            delay = min(_STORE_RETRY_MAX, delay * 2)
+
+    def _store_is_slow(self) -> None:
+        self._show_store_error(f"no answer for {PATIENCE:g} s")
+
+    def _show_store_error(self, text: str) -> None:
+        if text != self._status.store_error:
+            self._status = replace(self._status, store_error=text)
+            self._note_status()
+
+    # Handing on
+
+    async def _hand_on(self) -> None:
+        while True:
+            self._something_new.clear()
+            took = self._take_in()
+            if self._deliver_frame() or took:
+                await asyncio.sleep(self._options.frame)
+            if self._is_held or not (self._inbox or self._inbox.has_holes):
+                await self._something_new.wait()
+
+    def _take_in(self) -> bool:
+        """Fold a chunk of messages, up to the next hole."""
+        if self._is_held:
+            return False
+        payloads = self._inbox.take(CHUNK)
+        moment = asyncio.get_running_loop().time()
+        for index, payload in enumerate(payloads):
+            announcement = self._merge.decode(payload)
+            if announcement is None:
                 continue
-            if self._status.store_error:
-                self._show(replace(self._status, store_error=""))
-            return
+            if self._merge.leaves_hole(announcement):
+                self._gaps.open("announcements lost")
+                self._meet_hole()
+                if self._is_held:
+                    self._inbox.put_back(payloads[index:])
+                    return True
+            self._merge.fold(announcement.event, Seen.BUS, moment)
+        if self._inbox.pass_hole():
+            self._meet_hole()
+        return bool(payloads)
 
-    def _open_gap(self, cause: str) -> None:
-        if self._gap is None:
-            self._gap = self._new_gap(cause)
-            self._show_gap(self._gap)
+    def _deliver_frame(self) -> bool:
+        self._merge.unreadable(self._store.unreadable)
+        if not (self._status_changed or self._merge.has_news or self._gaps.has_news):
+            return False
+        self._status_changed = False
+        status = replace(self._status, repairing=self._gaps.is_open)
+        self._deliver(self._merge.take(status, self._gaps.take_changes()))
+        return True
 
-    def _new_gap(self, cause: str) -> Gap:
-        self._gap_numbers += 1
-        return Gap(self._gap_numbers, cause, _now())
+    # What the tasks share
 
-    def _show_gap(self, gap: Gap) -> None:
-        self._gap = gap
-        self._outgoing.gaps[gap.number] = gap
+    @property
+    def _is_held(self) -> bool:
+        """Whether messages wait for the store, so that what is read there comes before them."""
+        return not self._opened or (self._holes > self._holes_read and not self._status.store_error)
+
+    @property
+    def _can_close(self) -> bool:
+        """Whether the cause of a gap is over, as far as the bus and the stream tell."""
+        return self._status.link is not Link.RECONNECTING and not self._inbox.has_holes
+
+    def _meet_hole(self) -> None:
+        self._holes += 1
+        self._look_now.set()
 
     def _show(self, status: FeedStatus) -> None:
-        self._status = status
+        self._status = replace(status, store_error=self._status.store_error)
+        self._note_status()
+
+    def _note_status(self) -> None:
         self._status_changed = True
-        self._inbox.changed.set()
-
-    def _hand_on(self, *, always: bool = False) -> None:
-        outgoing = self._outgoing
-        unreadable = self._reader.unreadable
-        if unreadable != self._tally.unreadable:
-            self._tally = replace(self._tally, unreadable=unreadable)
-            self._status_changed = True
-        if not (always or self._status_changed or outgoing.has_something() or self._tally != outgoing.tally):
-            return
-        self._status_changed = False
-        self._tally = replace(self._tally, received=self._tally.received + len(outgoing.events))
-        self._outgoing = _Outgoing(tally=self._tally)
-        self._deliver(
-            Arrivals(
-                replace(self._status, repairing=self._gap is not None),
-                self._tally,
-                outgoing.opening,
-                tuple(outgoing.events),
-                frozenset(outgoing.unconfirmed),
-                tuple(outgoing.gaps.values()),
-                tuple(outgoing.confirmed),
-                tuple(outgoing.missing),
-            )
-        )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        self._something_new.set()

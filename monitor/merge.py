@@ -134,9 +134,7 @@ class Merge:
     def count(self, *, dropped: int = 0, recovered: int = 0) -> None:
         """Add to the tally."""
         tally = self._tally
-        self._tally = replace(
-            tally, dropped=tally.dropped + dropped, recovered=tally.recovered + recovered
-        )
+        self._tally = replace(tally, dropped=tally.dropped + dropped, recovered=tally.recovered + recovered)
 
     def unreadable(self, total: int) -> None:
         """Note how many rows of the store were no events so far."""

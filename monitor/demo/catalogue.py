@@ -34,7 +34,7 @@ SERIES = (
     Title("marrow-and-thyme", "Marrow & Thyme", 2018, (20, 20, 22)),
     Title("the-ferrymans-ledger", "The Ferryman's Ledger", 2016, (13, 13)),
     Title("paper-satellites", "Paper Satellites", 2025, (6,)),
-    Title("precinct-nordlys", "Präcinct Nordlys", 2023, (8, 8)),
+    Title("nordlys-pa-vakt", "Nordlys på vakt", 2023, (8, 8)),
     # Real libraries hold wide characters, emoji and brackets; so does this one.
     Title("lanterns-of-penglai", "Lanterns of 蓬莱 🏮 [REPACK]", 2024, (24, 24)),
 )

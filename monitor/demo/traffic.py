@@ -184,7 +184,9 @@ class Traffic:
             episode,
             f"/media/{item.title.id}/{episode}.1080p-MOSS.mkv",
             f"/media/{item.title.id}/{episode}.mkv",
-            RSS if self._world.random.random() < 0.3 else user(self._world.accounts.someone()),
+            job("rename-files")
+            if self._world.random.random() < 0.3
+            else user(self._world.accounts.someone()),
         )
         return True
 

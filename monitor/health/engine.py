@@ -54,6 +54,7 @@ class AlertEngine:
         self._board = board
         self._episodes: dict[str, tuple[Rule, Episode]] = {}
         self._alerts: tuple[Alert, ...] = ()
+        self._firing = 0
         self._next_due: datetime | None = None
         self._drawn_at: datetime | None = None
         self.forgotten = 0
@@ -90,12 +91,18 @@ class AlertEngine:
         for alert in resolved[RESOLVED_MAX:]:
             del self._episodes[alert.fingerprint]
         self._alerts = (*firing, *resolved[:RESOLVED_MAX])
+        self._firing = len(firing)
         ends = [self._episodes[alert.fingerprint][1].until for alert in firing]
         self._next_due = min((end for end in ends if end is not None), default=None)
 
     def alerts(self) -> tuple[Alert, ...]:
         """What fires, by severity and then newest first; after it what was resolved, latest first."""
         return self._alerts
+
+    @property
+    def firing(self) -> int:
+        """How many alerts are firing."""
+        return self._firing
 
     def next_due(self) -> datetime | None:
         """When time alone will change an alert, so that `tick` is worth calling; None when it cannot."""

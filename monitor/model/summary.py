@@ -8,6 +8,8 @@ from store.event import Event
 
 _MESSAGES = ("error", "message", "reason", "detail", "summary")
 _NAMES = ("title", "name", "query", "file", "path")
+_ABOUT_PEOPLE = frozenset({"ip", "user_agent"})
+"""Left to the detail: on a row they tell little, and more than a passer-by should read."""
 _PREVIOUS = ("previous_status", "previous", "from", "old_status")
 
 
@@ -24,7 +26,8 @@ def summarise(event: Event) -> str:
     if not parts and event.secondary_resource:
         parts.append(event.secondary_resource)
     if not parts:
-        parts.extend(f"{key}={_plain(value)}" for key, value in list(metadata.items())[:4])
+        told = [(key, value) for key, value in metadata.items() if key not in _ABOUT_PEOPLE]
+        parts.extend(f"{key}={_plain(value)}" for key, value in told[:4])
     return " · ".join(parts)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
 from textual.screen import Screen
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
-from monitor.widgets.status_line import Vitals
+from monitor.widgets.status_line import StatusLine, Vitals
 from monitor.zone import Zone, age
 from store.event import Event
 from store.query.syntax import Node
@@ -61,6 +61,9 @@ class Console(Protocol):
 class ConsoleScreen(Screen[None]):
     """A screen of the console."""
 
+    collects: ClassVar[bool] = False
+    """Whether the screen keeps events of its own, and so must be told of them while another one is on top."""
+
     @property
     def console(self) -> Console:
         """The application, as screens may use it."""
@@ -77,8 +80,13 @@ class ConsoleScreen(Screen[None]):
             model.rate.per_second(console.tick()),
             "" if model.newest_at is None else _lag(age(model.newest_at, now), model.lag),
             model.open_gaps,
+            model.alerts.firing,
             console.zone.clock(now),
         )
+
+    def show_vitals(self) -> None:
+        """Bring the status line up to date: it goes on whatever is frozen, or lies on top."""
+        self.query_one(StatusLine).show(self.vitals())
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """The feed moved on (`arrivals`), or just time did."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingsMap
+from textual.binding import Binding
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
+from monitor.bindings import keys_of
 from monitor.widgets.help_lines import HelpLines, Section
 
 LEGEND = (
@@ -40,30 +41,6 @@ FILTERS = (
     ("-actor:system", "not; events without the field stay"),
     ("a OR (b c)", "either"),
 )
-KEY_NAMES = {
-    "slash": "/",
-    "exclamation_mark": "!",
-    "question_mark": "?",
-    "colon": ":",
-    "pagedown": "PgDn",
-    "pageup": "PgUp",
-    "escape": "esc",
-    "ctrl+d": "^D",
-    "ctrl+u": "^U",
-    "ctrl+l": "^L",
-    "ctrl+p": "^P",
-    "ctrl+c": "^C",
-    "f1": "F1",
-    "down": "↓",
-    "up": "↑",
-    "left": "←",
-    "right": "→",
-    "home": "Home",
-    "end": "End",
-}
-
-_TOOLKIT_ACTIONS = {"screen.copy_text", "app.focus_next", "app.focus_previous", "app.help_quit", "help_quit"}
-"""Bindings that Textual brings along and this console says in its own words."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -82,9 +59,9 @@ class HelpScreen(ModalScreen[None]):
         sections: list[Section] = []
         if self._focused is not None:
             title = self._focused.id or type(self._focused).__name__
-            sections.append((f"keys of the {title.replace('-', ' ')}", _keys(self._focused._bindings)))  # pyright: ignore[reportPrivateUsage]
-        sections.append(("keys everywhere", _keys(self._behind._bindings)))  # pyright: ignore[reportPrivateUsage]
-        sections.append(("", _keys(self.app._bindings)))  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+            sections.append((f"keys of the {title.replace('-', ' ')}", keys_of(self._focused)))
+        sections.append(("keys everywhere", keys_of(self._behind)))
+        sections.append(("", keys_of(self.app)))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         sections.append(("filters", FILTERS))
         sections.append(("what the signs and counts mean", LEGEND))
         sections.append(("where things are", self._places))
@@ -93,21 +70,3 @@ class HelpScreen(ModalScreen[None]):
         lines.border_title = Content("Help")
         lines.border_subtitle = Content("j k PgDn PgUp move · esc back")
         yield lines
-
-
-def key_name(key: str) -> str:
-    """A key as people write it."""
-    return KEY_NAMES.get(key, key)
-
-
-def _keys(bindings: BindingsMap) -> tuple[tuple[str, str], ...]:
-    actions: dict[str, list[str]] = {}
-    for key, binding in bindings:
-        if binding.action in _TOOLKIT_ACTIONS:
-            continue
-        actions.setdefault(binding.description, []).append(key_name(key))
-    return tuple((_joined(keys), description) for description, keys in actions.items() if description)
-
-
-def _joined(keys: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(keys))

@@ -30,6 +30,8 @@ from store.event import Severity
 from store.query.syntax import QueryError
 
 OLDER_PAGE = 200
+COUNTS_EVERY = 0.5
+"""Seconds between two countings of facets and histogram, which cost with the number of event types."""
 HINTS = [
     ("?", "help"),
     ("/", "filter"),
@@ -78,6 +80,7 @@ class LiveScreen(ConsoleScreen):
         self.shown = Filter()
         self._before_editing = Filter()
         self._loading_older = False
+        self._counts_due = 0.0
 
     def compose(self) -> ComposeResult:
         """Status line, panes, timeline, filter bar, key hints."""
@@ -107,10 +110,12 @@ class LiveScreen(ConsoleScreen):
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """Draw what the model knows now."""
         model = self.console.model
-        self.query_one(StatusLine).show(self.vitals())
+        self.show_vitals()
         self.query_one(HealthPane).show(model.board.components())
         self.query_one(AlertsPane).show(model.alerts.alerts())
-        self._show_counts()
+        if self.console.tick() >= self._counts_due or (arrivals and arrivals.opening):
+            self._counts_due = self.console.tick() + COUNTS_EVERY
+            self._show_counts()
         if model.opened:
             hides = self.shown.hides_something
             self.timeline.empty_text = (
@@ -209,10 +214,6 @@ class LiveScreen(ConsoleScreen):
         """Mute or solo the type under the cursor."""
         self._show(self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet))
 
-    def on_timeline_view_moved(self) -> None:
-        """Keep the counts in line with what is shown."""
-        self._show_counts()
-
     def on_timeline_view_older_wanted(self) -> None:
         """Read a page of older events, one at a time."""
         reader = self.console.reader
@@ -275,7 +276,7 @@ class LiveScreen(ConsoleScreen):
         if shown != self.shown:
             self.shown = shown
             self.console.model.timeline.apply(shown)
-            self.timeline.viewport.follow()
+            self._counts_due = 0.0
         self.advance()
 
     def _show_counts(self) -> None:

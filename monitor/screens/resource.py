@@ -24,6 +24,8 @@ from store.errors import StoreError
 from store.event import Event, Severity
 
 PAGE = 200
+FACTS_EVERY = 0.5
+"""Seconds between two sums over the loaded events."""
 HINTS = [
     ("esc", "back"),
     ("enter", "detail"),
@@ -37,6 +39,7 @@ HINTS = [
 class ResourceScreen(ConsoleScreen):
     """Present status and since when, how it changed, who touched it, and its own timeline."""
 
+    collects = True
     BINDINGS = [
         Binding("escape,q", "app.pop_screen", "Back"),
         Binding("e", "find(1, 'error')", "Next error"),
@@ -59,6 +62,9 @@ class ResourceScreen(ConsoleScreen):
         self._waiting: list[Event] = []
         self._opened = False
         self._loading = False
+        self._facts = resource_facts((), resource_type, resource_id)
+        self._facts_stale = False
+        self._facts_due = 0.0
 
     def compose(self) -> ComposeResult:
         """What is known of it, over its timeline."""
@@ -88,12 +94,15 @@ class ResourceScreen(ConsoleScreen):
                 self._add(new)
             else:
                 self._waiting.extend(new)
-        self.query_one(StatusLine).show(self.vitals())
+        self.show_vitals()
         view = self.query_one(TimelineView)
         view.advance()
-        events = [row for row in self._timeline.rows if isinstance(row, Event)]
-        facts = resource_facts(events, *self._resource)
-        self.query_one(ResourceHeader).show(facts, self._count, self._first, self.console.zone)
+        if self._facts_stale and self.console.tick() >= self._facts_due:
+            self._facts_stale = False
+            self._facts_due = self.console.tick() + FACTS_EVERY
+            events = [row for row in self._timeline.rows if isinstance(row, Event)]
+            self._facts = resource_facts(events, *self._resource)
+        self.query_one(ResourceHeader).show(self._facts, self._count, self._first, self.console.zone)
 
     def action_find(self, step: int, severity: str) -> None:
         """Go to the next or previous event of a severity."""
@@ -183,6 +192,7 @@ class ResourceScreen(ConsoleScreen):
             self.post_message(StoreReadFailed(str(error)))
             return
         self._timeline.open_with(page, has_older=len(page) >= PAGE)
+        self._facts_stale = True
         self._opened, self._loading = True, False
         known = {event.id for event in page}
         self._add([event for event in self._waiting if event.id not in known])
@@ -200,12 +210,14 @@ class ResourceScreen(ConsoleScreen):
             self.post_message(StoreReadFailed(str(error)))
             return
         self._timeline.add_older(page, has_older=len(page) >= PAGE)
+        self._facts_stale = True
         self._loading = False
         self.advance()
 
     def _add(self, events: list[Event]) -> None:
         if events:
             self._timeline.add(events)
+            self._facts_stale = True
             self._count += len(events)
             oldest = min(event.inserted_at for event in events)
             self._first = min(oldest, self._first) if self._first else oldest

@@ -33,20 +33,18 @@ class AlertsPane(LineList):
         super().__init__(id=id)
         self._now = now
         self._alerts: tuple[Alert, ...] = ()
-        self._drawn: tuple[object, ...] = ()
+        self._firing = 0
         self.border_title = Content("Alerts")
 
     def show(self, alerts: tuple[Alert, ...]) -> None:
         """Show these alerts, and the present ages."""
-        now = self._now()
-        drawn = (alerts, tuple(self._age(alert, now) for alert in alerts))
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self._alerts = alerts
-            firing = sum(alert.state is AlertState.FIRING for alert in alerts)
+        firing = sum(alert.state is AlertState.FIRING for alert in alerts)
+        if firing != self._firing:
+            self._firing = firing
             self.border_title = Content(f"Alerts ─ {firing} firing" if firing else "Alerts")
             self.set_class(firing > 0, "-firing")
-            self.lines_changed()
+        self._alerts = alerts
+        self.lines_changed()
 
     def line_count(self) -> int:
         """One an alert."""

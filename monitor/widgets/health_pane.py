@@ -39,16 +39,11 @@ class HealthPane(LineList):
         super().__init__(id=id)
         self._now = now
         self._components: tuple[Component, ...] = ()
-        self._drawn: tuple[object, ...] = ()
 
     def show(self, components: tuple[Component, ...]) -> None:
         """Show these components, and the present ages."""
-        now = self._now()
-        drawn = (components, tuple(short_age(component.since, now) for component in components))
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self._components = components
-            self.lines_changed()
+        self._components = components
+        self.lines_changed()
 
     def line_count(self) -> int:
         """One a component."""

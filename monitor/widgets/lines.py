@@ -8,6 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
 from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -32,6 +33,24 @@ class Lines(Widget):
         "lines--cursor-blurred",
     }
     """One class a named style; `lines--cursor` is laid under the line that has the cursor."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._drawn: list[object] = []
+
+    def draw_changes(self, lines: list[object]) -> None:
+        """Draw the lines that differ from the last time; `lines` tells, for each, all that its look depends on.
+
+        What has not changed costs nothing on the wire.
+        """
+        drawn, self._drawn = self._drawn, lines
+        if len(drawn) != len(lines):
+            self.refresh()
+            return
+        changed = [y for y, (old, new) in enumerate(zip(drawn, lines, strict=True)) if old != new]
+        if changed:
+            width = self.size.width
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def named_style(self, name: str) -> Style:
         """The style called `name`, on the background of the widget."""
@@ -60,7 +79,10 @@ class Lines(Widget):
 
 
 class LineList(Lines, can_focus=True):
-    """A list of lines with a cursor, scrolled so that the cursor is in sight. Subclasses give the lines."""
+    """A list of lines with a cursor, scrolled so that the cursor is in sight. Subclasses give the lines.
+
+    The cursor shows while the list has the focus: a mark in each pane would draw the eye to nothing.
+    """
 
     BINDINGS = [
         Binding("j,down", "move(1)", "Down", show=False),
@@ -98,7 +120,8 @@ class LineList(Lines, can_focus=True):
         index = self._top + y
         if index >= self.line_count():
             return self.strip([(self.empty_text()[:width], "dim")] if y == 0 == index else [], width)
-        return self.strip(self.line_parts(index, width), width, selected=index == self.cursor)
+        selected = index == self.cursor and self.has_focus
+        return self.strip(self.line_parts(index, width), width, selected=selected)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor, negative up."""
@@ -110,6 +133,7 @@ class LineList(Lines, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
+        self._drawn = []
         self._place(self.cursor)
 
     def on_focus(self) -> None:
@@ -143,4 +167,10 @@ class LineList(Lines, can_focus=True):
             self._top = self.cursor
         elif self.cursor >= self._top + height:
             self._top = self.cursor - height + 1
-        self.refresh()
+        width = self.size.width
+        self.draw_changes(
+            [
+                (self.line_parts(index, width), index == self.cursor) if index < count else self.empty_text()
+                for index in range(self._top, self._top + height)
+            ]
+        )

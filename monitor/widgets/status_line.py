@@ -21,6 +21,7 @@ class Vitals:
     rate: float = 0.0
     lag: str = ""
     open_gaps: int = 0
+    firing: int = 0
     clock: str = ""
 
 
@@ -74,6 +75,8 @@ class StatusLine(Lines):
             groups.append([("▲ gap, repairing", "warning")])
         if status.link is Link.RECONNECTING or (status.link is Link.POLLING and status.attempt):
             groups.append([(f"try {status.attempt}, next in {status.retry_in:.1f} s", "warning")])
+        if vitals.firing:
+            groups.append([(f"▲ {vitals.firing:,} firing", "error")])
         groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
         for name, count in (

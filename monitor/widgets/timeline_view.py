@@ -73,7 +73,6 @@ class TimelineView(Lines, can_focus=True):
         """Raw text before the filter in the title."""
         self.empty_text = "no events yet"
         self._now = now
-        self._drawn: tuple[object, ...] = ()
         self._columns = Columns.for_width(80)
 
     @property
@@ -84,21 +83,15 @@ class TimelineView(Lines, can_focus=True):
 
     def advance(self) -> None:
         """Draw what changed in the timeline, if any of it is in sight."""
-        rows = self._rows_in_sight()
-        timeline = self.timeline
-        marks = tuple(self._mark(row) for row in rows)
-        drawn = (
-            self.viewport.top,
-            self.viewport.cursor,
-            self.zone,
-            self.size,
-            tuple(map(id, rows)),
-            marks,
-            len(timeline.rows) > self.size.height,
-        )
-        if drawn != self._drawn:
-            self._drawn = drawn
-            self.refresh()
+        timeline, now = self.timeline, self._now()
+        top, cursor = self.viewport.top, self.viewport.cursor
+        lines: list[object] = []
+        for y in range(self.size.height):
+            index = top + y
+            row = timeline.rows[index] if index < len(timeline.rows) else None
+            stamp = self.zone.stamp(row.inserted_at, now) if isinstance(row, Event) else self.zone
+            lines.append((row, self._mark(row), stamp, index == cursor, self._scrollbar(y), self.empty_text))
+        self.draw_changes(lines)
         self._show_titles()
         if self.viewport.top < self.size.height and timeline.has_older:
             self.post_message(self.OlderWanted())
@@ -163,7 +156,7 @@ class TimelineView(Lines, can_focus=True):
         """Fit columns and viewport to the new size."""
         self.viewport.resize(self.size.height)
         self._columns = Columns.for_width(self.size.width - 1)
-        self._drawn = ()
+        self._drawn = []
         self.advance()
 
     def on_focus(self) -> None:
@@ -197,12 +190,7 @@ class TimelineView(Lines, can_focus=True):
         self.advance()
         self.post_message(self.Moved())
 
-    def _rows_in_sight(self) -> list[Row]:
-        top = self.viewport.top
-        rows = self.timeline.rows
-        return [rows[index] for index in range(top, min(top + self.size.height, len(rows)))]
-
-    def _mark(self, row: Row) -> str:
+    def _mark(self, row: Row | None) -> str:
         if isinstance(row, Event):
             if row.id in self.timeline.unconfirmed:
                 return UNCONFIRMED

@@ -197,7 +197,7 @@ def test_a_clock_that_goes_back_breaks_nothing() -> None:
     assert set(firing(engine)) == {DOWNLOADS, "component-down:client/qbt"}
 
 
-@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+@pytest.mark.parametrize("moment", [datetime(2, 1, 1), datetime(9998, 12, 31, 23, 59, 59, 999999)])
 def test_events_of_any_time_are_taken(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC)
     engine = AlertEngine()
