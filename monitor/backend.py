@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -24,14 +24,22 @@ from store.repository import Cursor
 class Backend:
     """An open store with its bus: runs the feed and reads pages."""
 
-    def __init__(self, store: EventStore, bus: Bus | None, embedded: EmbeddedBus | None = None) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        bus: Bus | None,
+        embedded: EmbeddedBus | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.store = store
         self._bus = bus
         self._embedded = embedded
+        self._now = now
 
     async def run(self, deliver: Callable[[Arrivals], None], interest: tuple[str, ...] = ()) -> None:
         """Run the feed until cancelled, handing `deliver` at most one frame at a time."""
-        await Feed(self.store.repository, self._bus, deliver, interest=interest).run()
+        await Feed(self.store.repository, self._bus, deliver, interest=interest, now=self._now).run()
 
     async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Node) -> list[Event]:
         """The newest `limit` events that match `query` and come before the sort key `floor`."""

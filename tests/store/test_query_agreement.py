@@ -157,6 +157,34 @@ def test_sql_and_predicate_choose_the_same_events(
         assert found(connection, node) == expected(batch, node), node
 
 
+AWKWARD_WORDS = r"""
+    a A ab aB a*b a?b a[b] [a] ] [ ? * a%b a_b % _ a\b \ a'b "a" a^b [^a] [a-b] a-b a!b ! -a
+    straße STRASSE STRAẞE ſ K k İ i̇ ﬁ fi ΣΑΣ σας ᾳ αι É é 😀
+"""
+AWKWARD = [*AWKWARD_WORDS.split(), "\u212a", "e\u0301", "E\u0301", "a b", " a", "a ", "a\nb", "\n"]
+
+
+@pytest.mark.parametrize(
+    "field", [Field.STATUS, Field.CATEGORY, Field.RESOURCE_ID, Field.RESOURCE, Field.ACTOR]
+)
+def test_awkward_values_agree_with_each_other_as_values_parts_and_patterns(
+    connection: sa.Connection, field: Field
+) -> None:
+    batch = [
+        Event(event_type="a.b", status=v, category=v, actor_id=v, resource_type=v, secondary_resource_id=v)
+        for v in AWKWARD
+    ]
+    fill(connection, batch)
+    for value in AWKWARD:
+        nodes: list[Node] = [Compare(field, op, value) for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
+        nodes += [
+            Compare(field, Op.GLOB, pattern)
+            for pattern in (f"{value}*", f"*{value}", f"*{value}*", f"*/{value}")
+        ]
+        for node in [Text(value), *nodes, *map(Not, nodes)]:
+            assert found(connection, node) == expected(batch, node), node
+
+
 def test_folded_search_agrees_on_every_character_with_a_fold(connection: sa.Connection) -> None:
     """Each such character as a value, looked for by what it folds to and by each end of that."""
     characters = [c for c in map(chr, range(0x110000)) if c.casefold() != c]
@@ -187,12 +215,13 @@ def deepest(leaf: Node) -> Node:
     """As deep as a query may be, with the deep part always last, where it costs a parser most."""
     node = leaf
     for level in range(QUERY_MAX_LEVELS):
-        if level % 3 == 0:
-            node = And((Text("a"), node))
-        elif level % 3 == 1:
-            node = Or((Text("b"), Not(Text("c")), node))
-        else:
-            node = Not(node)
+        match level % 5:
+            case 0 | 2:
+                node = And((Text("a"), node))
+            case 1 | 3:
+                node = Or((Text("b"), Not(Text("c")), node))
+            case _:
+                node = Not(node)
     return node
 
 

@@ -222,6 +222,7 @@ def test_an_unreadable_query_tells_where_and_what_was_expected(text: str, column
         (Not(Not(A)), "NOT -a"),
         (Compare(Field.RESOURCE, Op.GLOB, "download/a b*"), 'resource:"download/a b"*'),
         (Text("\x1b[31m\u202e"), r'"\u{1b}[31m\u{202e}"'),
+        (And((Text("or"), Text("Not"), Text("ands"))), '"or" "Not" ands'),
         (Or(()), "-*"),
     ],
 )
@@ -271,16 +272,19 @@ def test_a_described_query_is_read_back_as_the_same_tree(tree: Node) -> None:
 @settings(derandomize=True, max_examples=400, deadline=None)
 @given(st.text("ab \"*()-!:=<>~,|&/@'\\" + "ornt", max_size=30) | st.text(max_size=30))
 def test_any_text_is_read_or_refused_within_its_columns(text: str) -> None:
-    refused: QueryError | None = None
-    try:
-        tree = parse(text)
-    except QueryError as error:
-        refused = error
-    if refused is None:
-        assert parse(describe(tree)) == tree
+    result = read_or_refused(text)
+    if isinstance(result, QueryError):
+        assert 0 <= result.column <= len(text)
+        assert str(result)
     else:
-        assert 0 <= refused.column <= len(text)
-        assert str(refused)
+        assert parse(describe(result)) == result
+
+
+def read_or_refused(text: str) -> Node | QueryError:
+    try:
+        return parse(text)
+    except QueryError as error:
+        return error
 
 
 def test_levels_up_to_the_limit_are_read() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 import store.query.predicate
-from store.event import Event, search_text
+from store.event import Event, Severity, search_text
 from store.query import QueryError, compile_predicate, parse
 from store.query.syntax import Compare, Field, Node, Not, Op, Or, Text
 
@@ -103,6 +103,27 @@ def test_the_failed_download_matches(query: str) -> None:
 def test_a_missing_field_matches_no_comparison_and_every_negation_of_one(query: str) -> None:
     assert not compile_predicate(parse(query))(BARE)
     assert compile_predicate(parse(f"-({query})"))(BARE)
+
+
+@pytest.mark.parametrize(
+    ("query", "matching"),
+    [
+        ("severity<info", []),
+        ("severity<=info", ["info"]),
+        ("severity<error", ["info", "warning"]),
+        ("severity<=warning", ["info", "warning"]),
+        ("severity>info", ["warning", "error"]),
+        ("severity>=warning", ["warning", "error"]),
+        ("severity>=info", ["info", "warning", "error"]),
+        ("severity>error", []),
+        ("severity!=warning", ["info", "error", None]),
+        ("-severity>=warning", ["info", None]),
+    ],
+)
+def test_severity_is_ordered_and_its_absence_is_below_nothing(query: str, matching: list[str | None]) -> None:
+    matches = compile_predicate(parse(query))
+    events = [Event(event_type="a.b", severity=severity) for severity in (*Severity, None)]
+    assert [event.severity for event in events if matches(event)] == matching
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""Which benches there are, and which figures each one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tests.bench import append, event_cost, growth, startup, store_to_eye, sustained
+from tests.bench.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A bench. `figures` are the names of what `run` gives, which may come one by one."""
+
+    name: str
+    figures: tuple[str, ...]
+    run: Callable[[], Iterable[Figure]]
+
+    def answers(self, name: str) -> bool:
+        """Whether `name` is this bench or one of its figures."""
+        return name == self.name or name in self.figures
+
+
+BENCHES = (
+    Bench("event_cost", ("decode_us", "clean_us"), event_cost.run),
+    Bench("startup", ("help_s", "first_paint_s"), startup.run),
+    Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
+    Bench("append", ("append_ratio",), append.run),
+    Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run),
+    Bench(
+        "sustained_2000",
+        (
+            "sustained_rate",
+            "sustained_missing",
+            "sustained_gaps_left",
+            "key_echo_p95_ms",
+            "console_cpu_percent",
+        ),
+        sustained.run,
+    ),
+)

@@ -1,0 +1,235 @@
+"""The resource page: its facts, its keys, and live events on it. Also the keys of the detail and the help."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.bindings import keys_of
+from monitor.screens.detail import DetailScreen
+from monitor.screens.help import HelpScreen
+from monitor.screens.resource import ResourceScreen
+from monitor.widgets.help_lines import HelpLines
+from monitor.widgets.lines import LineList
+from monitor.widgets.timeline_view import TimelineView
+from monitor.zone import Zone
+from store.event import Event
+from tests.console.conftest import Opened, Operator
+from tests.events import at, make_event, make_events
+
+
+async def page(operator: Operator) -> TimelineView:
+    """Open the resource page of the newest event, and wait for what the store knows."""
+    await operator.press("r")
+    screen = operator.app.screen
+    assert isinstance(screen, ResourceScreen)
+    view = screen.query_one(TimelineView)
+    await operator.sees(lambda: view.timeline.rows)
+    return view
+
+
+def life() -> list[Event]:
+    """A download from its start to a failure and back, some of it in its secondary role."""
+    download = {"resource_type": "download", "resource_id": "9f3a"}
+    return [
+        make_event(1, event_type="download.initiated", status="downloading", actor_type="user", actor_id="ana", **download),
+        make_event(
+            2,
+            event_type="job.executed",
+            resource_type="job",
+            resource_id="monitor",
+            secondary_resource_type="download",
+            secondary_resource_id="9f3a",
+        ),
+        make_event(3, event_type="download.failed", status="failed", **download),
+        make_event(4, event_type="download.paused", status="paused", severity="warning", **download),
+        make_event(5, event_type="download.resumed", status="downloading", actor_type="user", actor_id="ana", **download),
+        make_event(6, event_type="job.executed", resource_type="job", resource_id="other"),
+        make_event(7, event_type="download.completed", status="completed", **download),
+    ]
+
+
+async def test_the_page_tells_the_life_in_both_roles(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        kinds = [row.event_type for row in view.timeline.rows if isinstance(row, Event)]
+        assert kinds == [event.event_type for event in life() if event.resource_id != "other"]
+        text = operator.text()
+        assert "completed  for" in text
+        assert "6 events" in text
+        assert "1 errors" in text
+        assert "1 loaded ones in its secondary role" in text
+        assert "completed 12:00 ← downloading 12:00 ← paused 12:00 ← failed 12:00" in text
+        assert "user:ana 2" in text
+        assert "● live" in text
+
+
+async def test_live_events_join_the_page(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        await operator.store.create_many(
+            [
+                make_event(50, event_type="download.cancelled", resource_type="download", resource_id="9f3a"),
+                make_event(51, event_type="download.cancelled", resource_type="download", resource_id="else"),
+            ]
+        )
+        await operator.sees(lambda: operator.app.model.tally.received == 2)
+        await operator.sees(lambda: len(view.timeline.rows) == 7)
+        assert "7 events" in operator.text("#resource-header")
+
+
+async def test_events_that_arrive_under_a_dialog_are_on_the_page_afterwards(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        await operator.press("enter")
+        assert isinstance(operator.app.screen, DetailScreen)
+        await operator.store.create(make_event(50, resource_type="download", resource_id="9f3a"))
+        await operator.sees(lambda: len(view.timeline.rows) == 7)
+        assert "1 received" in operator.text()
+
+
+async def test_r_goes_on_to_the_other_resource_and_escape_comes_back(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        await operator.press("g", "j", "r")
+        await operator.sees(lambda: "job/monitor" in operator.text())
+        await operator.press("escape")
+        assert operator.app.screen.query_one(TimelineView) is view
+        await operator.press("q")
+        assert operator.app.screen is operator.live
+
+
+async def test_a_row_without_another_resource_says_so(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        await page(operator)
+        await operator.press("r")
+        await operator.sees(lambda: "no other resource" in operator.text())
+
+
+async def test_older_pages_are_read(opened: Opened) -> None:
+    stored = make_events(700, start=1, resource_type="job", resource_id="sync")
+    async with opened(stored=stored) as operator:
+        view = await page(operator)
+        assert len(view.timeline.rows) == 200
+        while view.timeline.has_older:
+            before = len(view.timeline.rows)
+            await operator.press("k", "g")
+            await operator.sees(lambda before=before: len(view.timeline.rows) > before or not view.timeline.has_older)
+        assert [row.id for row in view.timeline.rows if isinstance(row, Event)] == [event.id for event in stored]
+        assert "700 events" in operator.text("#resource-header")
+
+
+async def test_errors_and_warnings(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        for key, kind in (("E", "download.failed"), ("w", "download.paused")):
+            await operator.press(key)
+            assert view.selected_event is not None
+            assert view.selected_event.event_type == kind
+        await operator.press("W")
+        await operator.sees(lambda: "no warning there" in operator.text())
+        await operator.press("G", "e")
+        await operator.sees(lambda: "no error there" in operator.text())
+
+
+async def test_freeze_follow_zone_mute_and_solo(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        view = await page(operator)
+        await operator.press("p")
+        assert view.timeline.frozen
+        await operator.press("p")
+        assert not view.timeline.frozen
+        await operator.press("F")
+        assert not view.viewport.following
+        await operator.press("F")
+        assert view.viewport.following
+        await operator.press("t")
+        assert operator.app.zone is Zone.LOCAL
+        await operator.press("x")
+        assert len(view.timeline.rows) == 5
+        await operator.press("X")
+        assert {row.event_type for row in view.timeline.rows if isinstance(row, Event)} == {"download.resumed"}
+        assert len(operator.app.model.timeline.rows) == 7
+
+
+async def test_detail_shows_every_field_and_the_metadata_as_a_tree(opened: Opened) -> None:
+    event = make_event(
+        1,
+        event_type="download.failed",
+        status="failed",
+        resource_type="download",
+        resource_id="9f3a",
+        secondary_resource_type="episode",
+        secondary_resource_id="s1e2",
+        actor_type="user",
+        actor_id="42",
+        metadata={"error": "first\nsecond", "nested": {"list": [1, None, True, {}]}, "long": "word " * 60},
+        inserted_at=at(0.25),
+    )
+    async with opened(stored=[event]) as operator:
+        await operator.press("enter")
+        text = operator.text()
+        for shown in (
+            "2026-11-21 12:00:00.250000 UTC",
+            "✖ E error",
+            "downloads",
+            "user:42",
+            "download/9f3a",
+            "episode/s1e2",
+            str(event.id),
+            "error: first",
+            "second",
+            "[1]: null",
+            "[2]: true",
+        ):
+            assert shown in text
+        lines = operator.app.screen.query_one("#detail", LineList)
+        await operator.press("G")
+        assert lines.cursor == lines.line_count() - 1
+        await operator.press("R")
+        assert isinstance(operator.app.screen, ResourceScreen)
+        assert "episode/s1e2" in operator.text()
+
+
+async def test_detail_without_a_resource_says_so(opened: Opened) -> None:
+    async with opened(stored=[make_event(1)]) as operator:
+        for key in ("r", "R"):
+            await operator.press("enter", key)
+            assert isinstance(operator.app.screen, DetailScreen)
+            await operator.sees(lambda: "no such resource" in operator.text())
+            await operator.press("escape")
+
+
+@pytest.mark.parametrize("pane", ["1", "2", "3", "4"])
+async def test_help_lists_every_key_of_the_pane_the_screen_and_the_application(opened: Opened, pane: str) -> None:
+    async with opened(size=(120, 200)) as operator:
+        await operator.press(pane)
+        focused = operator.live.focused
+        assert focused is not None
+        expected = [*keys_of(focused), *keys_of(operator.live), *keys_of(operator.app)]
+        await operator.press("question_mark")
+        assert isinstance(operator.app.screen, HelpScreen)
+        text = operator.text()
+        for keys, description in expected:
+            assert f"{keys} " in text
+            assert description in text
+        assert "store" in text
+        assert "here" in text
+
+
+async def test_help_scrolls(opened: Opened) -> None:
+    async with opened(size=(80, 24)) as operator:
+        await operator.press("question_mark")
+        lines = operator.app.screen.query_one(HelpLines)
+        for key, moved in (("j", True), ("pagedown", True), ("ctrl+d", True), ("G", True), ("g", False)):
+            await operator.press(key)
+            assert (lines.cursor > 0) is moved
+        await operator.press("question_mark")
+        assert operator.app.screen is operator.live
+
+
+async def test_help_of_the_resource_page(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        await page(operator)
+        await operator.press("question_mark")
+        assert isinstance(operator.app.screen, HelpScreen)
+        assert "keys of the resource timeline" in operator.text()
