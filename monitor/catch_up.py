@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -27,7 +28,10 @@ _Answer = TypeVar("_Answer")
 
 
 class Reader(Protocol):
-    """What the feed reads from the store; `store.repository.EventRepository` is one."""
+    """What the feed reads from the store; `store.repository.EventRepository` is one.
+
+    A page below its limit is the last one, whatever rows are unreadable.
+    """
 
     commit_overlap: int
     unreadable: int
@@ -71,10 +75,9 @@ class CatchUp:
     async def open(self, now: datetime) -> int:
         """Start, or start over, with the newest page. Returns how many commits that leaves out."""
         reader, overlap = self._reader, self._reader.commit_overlap
-        unreadable = reader.unreadable
         overview = await self._ask(reader.overview(OPENING_PAGE, now - timedelta(minutes=WINDOW_MINUTES)))
         last = overview.last_position
-        has_older = len(overview.newest) + reader.unreadable - unreadable >= OPENING_PAGE
+        has_older = len(overview.newest) >= OPENING_PAGE
         recent = await self._ask(reader.after(max(0, last - overlap), overlap)) if overlap else []
         history = await self._ask(reader.newest_of_types(self._interest, _HISTORY)) if self._interest else []
         behind = self._merge.position
@@ -97,14 +100,12 @@ class CatchUp:
 
         That is `last` at least when there is no further page.
         """
-        unreadable = self._reader.unreadable
         page = await self._ask(self._reader.after(position, PAGE))
-        moment = asyncio.get_running_loop().time()
+        moment = time.monotonic()
         found = sum(self._merge.fold(event, Seen.STORE, moment) for event in page)
         reached = (page[-1].position or 0) if page else position
-        # A page that is full but for unreadable rows is not the last one, and spans `PAGE` positions at least.
-        is_full = len(page) + self._reader.unreadable - unreadable >= PAGE
-        reached = max(reached, min(position + PAGE, last) if is_full else last)
+        if len(page) < PAGE:
+            reached = max(reached, last)
         self._merge.read_up_to(reached, keep=self._limit)
         self._merge.count(recovered=found)
         return found, reached
@@ -112,7 +113,7 @@ class CatchUp:
     async def confirm(self, within: float) -> None:
         """Look up the unconfirmed events; those that came over `within` seconds ago are missing."""
         if self._merge.unconfirmed:
-            asked_at = asyncio.get_running_loop().time()
+            asked_at = time.monotonic()
             for event in await self._ask(self._reader.get(tuple(self._merge.unconfirmed))):
                 self._merge.fold(event, Seen.STORE, asked_at)
             self._merge.overdue(asked_at - within)

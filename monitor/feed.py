@@ -15,14 +15,12 @@ from datetime import UTC, datetime
 from monitor.catch_up import PATIENCE, CatchUp, Reader
 from monitor.gap_record import GapRecord
 from monitor.inbox import Inbox
+from monitor.intake import Intake
 from monitor.merge import Merge
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
-from monitor.model.catching_up import Seen
 from store.bus import Bus, Disconnected, Messages, Signal, Subscribed
 from store.errors import StoreError
 
-CHUNK = 2000
-"""Messages looked at in one frame: about 20 ms of the event loop."""
 FIRST_SIGNAL = 1.0
 """Seconds that the opening waits for the bus to say whether it is there."""
 RESUBSCRIBE = 2.0
@@ -77,18 +75,20 @@ class Feed:
         self._bus = bus
         self._deliver = deliver
         self._options = options or FeedOptions()
-        self._inbox = inbox or Inbox()
+        self._inbox = Inbox() if inbox is None else inbox
         self._now = now
         self._merge = Merge()
         self._gaps = GapRecord(now)
+        self._intake = Intake(self._inbox, self._merge, self._gaps)
         self._store = CatchUp(
             reader, self._merge, self._store_is_slow, interest=interest, limit=self._options.catch_up_limit
         )
-        self._status = FeedStatus(Link.CONNECTING if bus else Link.POLLING, now(), "" if bus else "no bus")
+        self._status = (
+            FeedStatus(Link.POLLING, now(), "no bus") if bus is None else FeedStatus(Link.CONNECTING, now())
+        )
         self._status_changed = True
         self._opening = False
         self._opened = False
-        self._holes = 0
         self._holes_read = 0
         self._awaited = 0
         self._signalled = asyncio.Event()
@@ -157,7 +157,7 @@ class Feed:
 
     async def _follow_store(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_SIGNAL if self._bus else 0):
+            async with asyncio.timeout(0 if self._bus is None else FIRST_SIGNAL):
                 # Subscribing before reading is what leaves no hole between the two.
                 await self._signalled.wait()
         await self._until_answered(self._open)
@@ -176,10 +176,11 @@ class Feed:
 
     async def _look(self) -> None:
         """Find out whether commits were missed, and read them."""
-        holes = self._holes
+        holes = self._intake.holes
         hole_met = holes > self._holes_read
         if hole_met and self._can_close:
             self._gaps.repairing()
+            self._something_new.set()
         last = await self._store.last_position()
         behind = last > self._merge.position
         # While the bus is there, a new commit gets a moment for its announcement to arrive.
@@ -190,13 +191,14 @@ class Feed:
         else:
             self._awaited = last if behind else 0
         self._holes_read = holes
-        if self._can_close and self._holes == holes:
+        if self._can_close and self._intake.holes == holes:
             self._gaps.close()
         await self._store.confirm(self._options.confirm_within)
 
     async def _read_up_to(self, last: int) -> None:
         if self._store.too_far_behind(last):
             self._gaps.open("too far behind")
+            self._something_new.set()
             self._gaps.left_out(await self._store.open(self._now()))
             return
         position = self._store.start
@@ -238,32 +240,13 @@ class Feed:
     async def _hand_on(self) -> None:
         while True:
             self._something_new.clear()
-            took = self._take_in()
+            took = not self._is_held and self._intake.fold_some(can_wait=not self._status.store_error)
+            if self._intake.holes > self._holes_read:
+                self._look_now.set()
             if self._deliver_frame() or took:
                 await asyncio.sleep(self._options.frame)
-            if self._is_held or not (self._inbox or self._inbox.has_holes):
+            if self._is_held or self._intake.is_empty:
                 await self._something_new.wait()
-
-    def _take_in(self) -> bool:
-        """Fold a chunk of messages, up to the next hole."""
-        if self._is_held:
-            return False
-        payloads = self._inbox.take(CHUNK)
-        moment = asyncio.get_running_loop().time()
-        for index, payload in enumerate(payloads):
-            announcement = self._merge.decode(payload)
-            if announcement is None:
-                continue
-            if self._merge.leaves_hole(announcement):
-                self._gaps.open("announcements lost")
-                self._meet_hole()
-                if self._is_held:
-                    self._inbox.put_back(payloads[index:])
-                    return True
-            self._merge.fold(announcement.event, Seen.BUS, moment)
-        if self._inbox.pass_hole():
-            self._meet_hole()
-        return bool(payloads)
 
     def _deliver_frame(self) -> bool:
         self._merge.unreadable(self._store.unreadable)
@@ -279,16 +262,13 @@ class Feed:
     @property
     def _is_held(self) -> bool:
         """Whether messages wait for the store, so that what is read there comes before them."""
-        return not self._opened or (self._holes > self._holes_read and not self._status.store_error)
+        unread = self._intake.holes > self._holes_read
+        return not self._opened or (unread and not self._status.store_error)
 
     @property
     def _can_close(self) -> bool:
         """Whether the cause of a gap is over, as far as the bus and the stream tell."""
         return self._status.link is not Link.RECONNECTING and not self._inbox.has_holes
-
-    def _meet_hole(self) -> None:
-        self._holes += 1
-        self._look_now.set()
 
     def _show(self, status: FeedStatus) -> None:
         self._status = replace(status, store_error=self._status.store_error)

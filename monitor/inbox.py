@@ -17,7 +17,7 @@ class Inbox:
     """
 
     def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
-        self._waiting: deque[bytes | None] = deque()
+        self._waiting: deque[bytes | int] = deque()
         self._messages = 0
         self._bytes = 0
         self._max_messages = max_messages
@@ -38,24 +38,27 @@ class Inbox:
         for payload in payloads:
             if self._messages >= self._max_messages or self._bytes + len(payload) > self._max_bytes:
                 dropped += 1
-                self.mark_hole()
+                self.mark_hole(1)
             else:
                 self._waiting.append(payload)
                 self._messages += 1
                 self._bytes += len(payload)
         return dropped
 
-    def mark_hole(self) -> None:
-        """Note that messages may have been lost after the last one."""
-        if not self._waiting or self._waiting[-1] is not None:
-            self._waiting.append(None)
+    def mark_hole(self, dropped: int = 0) -> None:
+        """Note that messages may have been lost after the last one, `dropped` of them here."""
+        last = self._waiting[-1] if self._waiting else b""
+        if isinstance(last, int):
+            self._waiting[-1] = last + dropped
+        else:
+            self._waiting.append(dropped)
 
     def take(self, limit: int) -> list[bytes]:
         """Remove and return the oldest messages up to the next hole, `limit` at most."""
         taken: list[bytes] = []
         while self._waiting and len(taken) < limit:
             payload = self._waiting[0]
-            if payload is None:
+            if isinstance(payload, int):
                 break
             taken.append(payload)
             self._waiting.popleft()
@@ -69,9 +72,12 @@ class Inbox:
         self._messages += len(payloads)
         self._bytes += sum(map(len, payloads))
 
-    def pass_hole(self) -> bool:
-        """Remove the hole that comes next; False when a message comes next, or nothing."""
-        if not self._waiting or self._waiting[0] is not None:
-            return False
+    def pass_hole(self) -> int | None:
+        """Remove the hole that comes next; returns how many messages were dropped there, None without a hole."""
+        if not self._waiting:
+            return None
+        dropped = self._waiting[0]
+        if not isinstance(dropped, int):
+            return None
         self._waiting.popleft()
-        return True
+        return dropped

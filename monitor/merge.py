@@ -85,6 +85,10 @@ class Merge:
         self._tally = replace(self._tally, missed=self._tally.missed + missed)
         return event.position is None or event.position > self.position + 1
 
+    def forget_sequences(self) -> None:
+        """Note that announcements came and were dropped: the producers did not lose them."""
+        self._sequences.forget()
+
     def fold(self, event: Event, where: Seen, moment: float) -> bool:
         """Take in an event; False when it was there already. `moment` is monotonic, in seconds."""
         before = self._known.note(event.id, where)

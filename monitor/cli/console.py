@@ -48,8 +48,12 @@ def places(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _without_credentials(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    """`url` without user, password and query; hardly anything of one that may have a password elsewhere."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "(not a URL)"
+    place, _, query = rest.partition("?")
+    # What is no host starts at the slash. A password that should have been quoted may contain anything.
+    if place.startswith("/"):
+        return f"{scheme}://{place}"
+    return f"{scheme}://{'…' if '@' in query else place.rpartition('@')[2]}"

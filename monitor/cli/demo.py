@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HISTORY_HOURS = 6.0
 APPLICATION_LOG = "application.log"
+APPLICATION_STOP = 1.0
+"""Seconds in which the application may end in order."""
 
 
 def demo(
@@ -57,22 +59,21 @@ def _with_console(settings: Settings, rate: float, seed: int) -> None:
     async def connect() -> Backend:
         from monitor.backend import open_backend
 
-        bus = _new_bus(settings)
-        _remove_store()
-        application = _start_application(settings, rate, seed)
-        applications.append(application)
-        if application.stdout is None or not await asyncio.to_thread(application.stdout.readline):
-            raise StartError(
-                f"the simulated application ended; {settings.runtime / APPLICATION_LOG} says why"
-            )
-        return await open_backend(settings, bus)
+        bus = _new_world(settings)
+        try:
+            application = _start_application(settings, rate, seed)
+            applications.append(application)
+            await _ready(application, settings.runtime / APPLICATION_LOG)
+            return await open_backend(settings, bus)
+        except BaseException:
+            bus.close()
+            raise
 
     try:
         status = open_console(settings, connect)
     finally:
         for application in applications:
-            application.terminate()
-            application.communicate(timeout=10)
+            _end(application)
     raise typer.Exit(status)
 
 
@@ -82,8 +83,10 @@ def _alone(settings: Settings, rate: float, seed: int) -> None:
     def say_where() -> None:
         typer.echo(f"store  {settings.store}\nbus    {settings.bus}\nwatch  evtop --demo\nstop   ^C")
 
-    bus = _new_bus(settings)
-    _remove_store()
+    try:
+        bus = _new_world(settings)
+    except StartError as error:
+        fail(str(error))
     try:
         run_to_end(
             live(settings.store, settings.bus, rate=rate, seed=seed, history=HISTORY_HOURS, ready=say_where)
@@ -92,20 +95,18 @@ def _alone(settings: Settings, rate: float, seed: int) -> None:
         bus.close()
 
 
-def _new_bus(settings: Settings) -> EmbeddedBus:
+def _new_world(settings: Settings) -> EmbeddedBus:
+    """Start the demo's bus and remove what an earlier demo stored."""
     from store.embedded import EmbeddedBus
 
-    bus = EmbeddedBus(settings.runtime)
     try:
+        bus = EmbeddedBus(settings.runtime)
         bus.wait_ready(5.0)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{demo_store()}{suffix}").unlink(missing_ok=True)
     except OSError as error:
-        fail(f"the demo's bus: {error}")
+        raise StartError(f"the demo: {error}") from None
     return bus
-
-
-def _remove_store() -> None:
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{demo_store()}{suffix}").unlink(missing_ok=True)
 
 
 def _start_application(settings: Settings, rate: float, seed: int) -> subprocess.Popen[bytes]:
@@ -122,6 +123,26 @@ def _start_application(settings: Settings, rate: float, seed: int) -> subprocess
             # ^C in the terminal is for the console alone.
             start_new_session=True,
         )
+
+
+async def _ready(application: subprocess.Popen[bytes], log: Path) -> None:
+    try:
+        ready = application.stdout and await asyncio.to_thread(application.stdout.readline)
+    except BaseException:
+        # Else the thread would go on waiting, and the console's end with it.
+        application.terminate()
+        raise
+    if not ready:
+        raise StartError(f"the simulated application ended; {log} says why")
+
+
+def _end(application: subprocess.Popen[bytes]) -> None:
+    application.terminate()
+    try:
+        application.communicate(timeout=APPLICATION_STOP)
+    except subprocess.TimeoutExpired:
+        application.kill()
+        application.communicate()
 
 
 @contextmanager

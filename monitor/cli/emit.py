@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import Demo, chosen_settings, fail, run_to_end
+from monitor.settings import EMBEDDED
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from monitor.settings import Settings
     from store.event import Event
 
 
@@ -49,17 +53,25 @@ def emit(
     try:
         event = Event(**fields)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        fail(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}")
-    run_to_end(_record(event, demo))
+        fail(_first_problem(error))
+    settings = chosen_settings(demo)
+    # Without a console no one listens on the private bus: that is no fault to report.
+    run_to_end(_record(event, settings), warn=settings.bus != EMBEDDED)
     typer.echo(str(event.id))
 
 
-async def _record(event: Event, demo: bool) -> None:
+async def _record(event: Event, settings: Settings) -> None:
     from monitor.backend import open_store
 
-    async with await open_store(chosen_settings(demo)) as store:
+    async with await open_store(settings) as store:
         await store.create(event)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    # Rules of our own are ValueErrors, to which pydantic adds a prefix.
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {reason}"
 
 
 def _json_object(text: str) -> dict[str, Any]:

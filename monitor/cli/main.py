@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -45,4 +47,7 @@ def console(
 
 def run() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A locale that lacks a character must not cost the rest of the output.
+        sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore[reportUnknownMemberType]
     app()

@@ -10,8 +10,8 @@ from uuid import UUID
 class Watermark:
     """The position up to which every commit was seen, and the ones seen beyond it.
 
-    Positions of one database are consecutive but for aborted transactions; `advance_to` closes such holes
-    after the store was read.
+    Positions of one database are consecutive but for aborted transactions and events that were stored
+    already; `advance_to` closes such holes after the store was read.
     """
 
     MAX_AHEAD = 100_000

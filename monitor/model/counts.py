@@ -41,7 +41,7 @@ class MinuteCounts:
     """A sliding window of counts, seeded from the store's rollups and kept up with live events.
 
     Bounded by the window and by the number of kinds: `MAX_KINDS` event types are told apart, further ones are
-    counted under their category as `…`.
+    counted as `…`, under their category when that is known already and else under `…` too.
     """
 
     MAX_KINDS = 2000
@@ -50,23 +50,29 @@ class MinuteCounts:
         self.window_minutes = window_minutes
         self._minutes: dict[int, Counter[Kind]] = defaultdict(Counter)
         self._kinds: set[tuple[str, str]] = set()
+        self._categories: set[str] = set()
 
     def seed(self, rollups: Iterable[tuple[int, str, str, str | None, int]]) -> None:
         """Start over with (minute since 1970, category, event type, severity, count)."""
         self._minutes.clear()
         self._kinds.clear()
+        self._categories.clear()
         for minute, category, event_type, severity, count in rollups:
             self._minutes[minute][self._kind(category, event_type, severity)] += count
 
-    def add(self, events: Iterable[Event]) -> None:
-        """Count live events, late ones in the minute in which they happened."""
+    def add(self, events: Iterable[Event], now: datetime | None = None) -> None:
+        """Count live events, late ones in the minute in which they happened.
+
+        What happened further from `now` than twice the window is let go in time; without `now`, the latest
+        minute counted is the present, and one producer with a fast clock makes all others look old.
+        """
         for event in events:
             minute = int(event.inserted_at.timestamp() // 60)
             severity = event.severity.value if event.severity else None
             self._minutes[minute][self._kind(event.category, event.event_type, severity)] += 1
-        if len(self._minutes) > 2 * self.window_minutes:
-            newest = max(self._minutes)
-            for minute in [minute for minute in self._minutes if minute < newest - 2 * self.window_minutes]:
+        if len(self._minutes) > 5 * self.window_minutes:
+            present = max(self._minutes) if now is None else int(now.timestamp() // 60)
+            for minute in [m for m in self._minutes if abs(m - present) > 2 * self.window_minutes]:
                 del self._minutes[minute]
 
     def facets(self, now: datetime) -> tuple[FacetLine, ...]:
@@ -118,6 +124,7 @@ class MinuteCounts:
         name = (category, event_type)
         if name not in self._kinds:
             if len(self._kinds) >= self.MAX_KINDS:
-                return ("…", "…", severity)
+                return (category if category in self._categories else "…", "…", severity)
             self._kinds.add(name)
+            self._categories.add(category)
         return (category, event_type, severity)

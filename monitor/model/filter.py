@@ -59,7 +59,7 @@ class Filter:
             return False
         if self.mutes(category, event_type):
             return False
-        return self.minimum is None or SEVERITY_RANK[severity] >= self.minimum.rank
+        return self.minimum is None or SEVERITY_RANK.get(severity, 0) >= self.minimum.rank
 
     def mutes(self, category: str, event_type: str | None = None) -> bool:
         """Whether a category, or a type in it, is muted."""

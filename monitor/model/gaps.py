@@ -33,8 +33,8 @@ class Gap:
 
     @property
     def sort_key(self) -> tuple[datetime, int]:
-        """Stands after every event of the instant at which the gap began."""
-        return (self.since, 2**128)
+        """Stands after every event of the instant at which the gap began, and shares its place with no other."""
+        return (self.since, 2**128 + self.number)
 
     @property
     def is_open(self) -> bool:

@@ -18,14 +18,18 @@ class RateMeter:
         """Note `count` arrivals at `now`."""
         if self._started is None:
             self._started = now
+        self._forget(now)
         if count:
             self._arrivals.append((now, count))
             self._total += count
 
     def per_second(self, now: float) -> float:
         """Arrivals a second over the window; over a shorter time right after the start."""
-        while self._arrivals and self._arrivals[0][0] <= now - self._window:
-            self._total -= self._arrivals.popleft()[1]
+        self._forget(now)
         if self._started is None:
             return 0.0
         return self._total / min(self._window, max(1.0, now - self._started))
+
+    def _forget(self, now: float) -> None:
+        while self._arrivals and self._arrivals[0][0] <= now - self._window:
+            self._total -= self._arrivals.popleft()[1]

@@ -43,6 +43,8 @@ class Timeline:
         self._recent_floor: SortKey | None = None
         self.floor: SortKey | None = None
         """Every matching event from here on is among `rows`; None when that holds for all events."""
+        self._torn = False
+        """What joins `rows` to the present was let go: merging `recent` would leave a hole between the two."""
         self._gaps: dict[int, Gap] = {}
         self._capacity = capacity
         self._matching_recent = 0
@@ -63,14 +65,24 @@ class Timeline:
         return len(self.rows) >= 2 * self._capacity
 
     def open_with(self, newest: Iterable[Event], *, has_older: bool) -> None:
-        """Start over with the newest stored events."""
+        """Start over with the newest stored events. Rows that someone reads or froze stay until `attach()`."""
         self._recent = Rows(sorted(newest, key=lambda event: event.sort_key))
         self._recent_floor = self._recent.first_key if has_older else None
-        self._rebuild()
+        if not (self.rows and (self.frozen or self.reading)):
+            self._rebuild()
+            return
+        matching = self._matching()
+        self._matching_recent = len(matching)
+        self.pending += sum(not self.rows.has(event.sort_key) for event in matching)
+        self.attached = False
+        self._torn = True
 
     def add(self, events: Sequence[Event]) -> None:
         """Take in events that are not on the timeline yet, in any order."""
-        batch = sorted(events, key=lambda event: event.sort_key)
+        batch = sorted(
+            (event for event in events if not self._recent.has(event.sort_key)),
+            key=lambda event: event.sort_key,
+        )
         self._recent.add(batch)
         matching = [event for event in batch if self._matches(event)]
         self._matching_recent += len(matching)
@@ -97,14 +109,19 @@ class Timeline:
         """Show `gap`, or its newer state."""
         self._gaps[gap.number] = gap
         while len(self._gaps) > 100:
-            self.rows.discard(self._gaps.pop(next(iter(self._gaps))).sort_key)
-        if not self.frozen:
+            gone = self._gaps.pop(next(iter(self._gaps)))
+            if not self.frozen:
+                self.rows.discard(gone.sort_key)
+        last = self.rows.last_key
+        # A window that was left has an end, and a gap beyond it belongs to what is pending.
+        if not self.frozen and (self.attached or (last is not None and gap.sort_key <= last)):
             self.rows.add([gap])
 
     def confirm(self, confirmed: Iterable[UUID], missing: Iterable[UUID]) -> None:
         """Note which unconfirmed events the store has, and which it should have had by now."""
-        self.unconfirmed.difference_update(confirmed)
-        missing = set(missing)
+        confirmed, missing = set(confirmed), set(missing)
+        self.unconfirmed -= confirmed
+        self.not_stored -= confirmed
         self.unconfirmed -= missing
         self.not_stored |= missing
 
@@ -121,12 +138,10 @@ class Timeline:
     def attach(self) -> None:
         """Make the window end at the present again, unfrozen."""
         self.frozen = False
-        last = self.rows.last_key
-        floor = self._recent_floor
-        if last is None or (floor is not None and last < floor):
+        if self._torn:
             self._rebuild()
             return
-        self.rows.add(row for row in self._recent if isinstance(row, Event) and self._matches(row))
+        self.rows.add(self._matching())
         self.rows.add(self._gaps.values())
         self.attached = True
         self.pending = 0
@@ -141,24 +156,48 @@ class Timeline:
         return row if isinstance(row, Event) else None
 
     def _rebuild(self) -> None:
-        matching = [row for row in self._recent if isinstance(row, Event) and self._matches(row)]
+        matching = self._matching()
         self._matching_recent = len(matching)
         self.rows = Rows(matching)
         self.floor = self._recent_floor
         self.rows.add(self._gaps.values())
         self.attached = True
         self.pending = 0
+        self._torn = False
+
+    def _matching(self) -> list[Event]:
+        return [row for row in self._recent if isinstance(row, Event) and self._matches(row)]
 
     def _evict_recent(self) -> None:
-        if len(self._recent) > self._capacity + self._capacity // _EVICTION_SHARE:
-            gone = self._recent.evict_oldest(len(self._recent) - self._capacity)
-            self._recent_floor = self._recent.first_key
-            self._matching_recent -= sum(1 for row in gone if isinstance(row, Event) and self._matches(row))
-            gone_ids = {row.id for row in gone if isinstance(row, Event)}
-            self.unconfirmed -= gone_ids
-            self.not_stored -= gone_ids
+        if len(self._recent) <= self._capacity + self._capacity // _EVICTION_SHARE:
+            return
+        gone = [
+            row
+            for row in self._recent.evict_oldest(len(self._recent) - self._capacity)
+            if isinstance(row, Event)
+        ]
+        self._recent_floor = _raised(self._recent_floor, self._recent.first_key)
+        matching = [event for event in gone if self._matches(event)]
+        self._matching_recent -= len(matching)
+        if self.frozen or not self.attached:
+            self._torn = self._torn or any(self._is_missed(event.sort_key) for event in matching)
+        gone_ids = {event.id for event in gone}
+        self.unconfirmed -= gone_ids
+        self.not_stored -= gone_ids
+
+    def _is_missed(self, key: SortKey) -> bool:
+        return (self.floor is None or key >= self.floor) and not self.rows.has(key)
 
     def _evict_rows(self) -> None:
         if len(self.rows) > self._capacity + self._capacity // _EVICTION_SHARE:
             self.rows.evict_oldest(len(self.rows) - self._capacity)
-            self.floor = self.rows.first_key
+            self.floor = _raised(self.floor, self.rows.first_key)
+
+
+def _raised(floor: SortKey | None, first: SortKey | None) -> SortKey | None:
+    """The floor once all before `first` was let go. Late events stand below the floor and never lower it."""
+    if first is None:
+        return floor
+    # A gap has no place among ids, which is where the store is asked to read on from.
+    first = (first[0], min(first[1], 2**128 - 1))
+    return first

@@ -54,18 +54,20 @@ class Histogram(Lines):
 
 
 def _cell(bar: MinuteBar, peak: int, height: int, line: int) -> Part:
-    """The cell of `bar` in `line`, counted from below: errors stand at the bottom, warnings on them."""
-    floor = line * _LEVELS
+    """The cell of `bar` in `line`, counted from below. Errors, else warnings, stand at the foot of the bar."""
 
     def level(count: int) -> int:
         return -(-count * height * _LEVELS // peak) if peak else 0
 
+    floor = line * _LEVELS
     filled = min(_LEVELS, level(bar.total) - floor)
     if filled <= 0:
         return (" ", "")
-    middle = floor + filled / 2
-    if level(bar.errors) > middle or (bar.errors and line == 0):
-        return (BLOCKS[filled - 1], "error")
-    if level(bar.errors + bar.warnings) > middle or (bar.warnings and line == 0):
-        return (BLOCKS[filled - 1], "warning")
-    return (BLOCKS[filled - 1], "accent")
+    bad, style = (bar.errors, "error") if bar.errors else (bar.warnings, "warning")
+    bad_filled = min(filled, level(bad) - floor)
+    if bad_filled <= 0:
+        return (BLOCKS[filled - 1], "accent")
+    if filled == _LEVELS and bad_filled < _LEVELS:
+        return (BLOCKS[bad_filled - 1], f"{style}-on-accent")
+    # A cell has two colours only: of a low bar, one error is worth more than all the rest.
+    return (BLOCKS[filled - 1], style)

@@ -29,6 +29,8 @@ class Lines(Widget):
         "lines--dim",
         "lines--accent",
         "lines--strong",
+        "lines--error-on-accent",
+        "lines--warning-on-accent",
         "lines--cursor",
         "lines--cursor-blurred",
     }

@@ -1,0 +1,159 @@
+"""Pictures of the live screen. Each docstring says what a person should see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.snapshots.conftest import Scene, just_now
+from tests.waiting import until
+
+SIZES = [(120, 40), (80, 24)]
+
+
+async def stream(scene: Scene, pilot: Pilot[None]) -> None:
+    """A gap that was repaired, hostile text, a message that only the bus knows, one that is no event."""
+    assert scene.bus is not None
+    await scene.happens(
+        pilot,
+        just_now(1001, 3.2, event_type="download.initiated", resource_type="download", resource_id="a1"),
+    )
+    scene.bus.disconnect("connection reset by peer")
+    await until(lambda: scene.app.model.open_gaps == 1)
+    await scene.happens(
+        pilot,
+        *(
+            just_now(
+                1010 + number, 2.0, event_type="search.automatic", resource_type="series", resource_id="umbra"
+            )
+            for number in range(3)
+        ),
+    )
+    scene.bus.reconnect()
+    await until(lambda: scene.app.model.open_gaps == 0)
+    await scene.happens(
+        pilot,
+        just_now(
+            1020,
+            0.0,
+            event_type="download.failed",
+            resource_type="download",
+            resource_id="蓬莱-🏮",
+            metadata={"error": "\x1b[31mred\x1b[0m [/b] [@click=app.quit]click[/] \u202egnp.exe"},
+        ),
+    )
+    scene.bus.publish(
+        b'{"event_type":"job.failed","resource_type":"job","resource_id":"sync","id":"01a1fc35-666b-7b49-8a5f-fab8ebdd865d","inserted_at":"2026-11-21T14:05:12Z"}'
+    )
+    scene.bus.publish(b"this is no event")
+    await until(lambda: scene.app.model.tally.malformed == 1 and scene.app.model.timeline.unconfirmed)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_live(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """The stream is live and follows its newest row: a dotted line that says when the connection was lost, and
+    that 3 events were recovered. The job above it is marked `?`: only the bus knows it. Above that a download
+    failed with an escape sequence, markup and a right-to-left override in its error, shown as harmless signs.
+
+    The status line says live, 4 alerts firing, 1 malformed. Wide: categories with counts and sparklines, the
+    indexer down on top of the health pane, the alerts pane framed in red. At 80 columns only the timeline and
+    the histogram; nothing wraps.
+    """
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=stream))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reconnecting(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """Red `reconnecting` on the status line with the try and when the next one comes; a gap is open.
+
+    The last row of the timeline is the open gap: events may be missing there.
+    """
+
+    async def lose(scene: Scene, pilot: Pilot[None]) -> None:
+        assert scene.bus is not None
+        scene.bus.disconnect("connection refused", retry_in=1.5)
+        await until(lambda: scene.app.model.open_gaps == 1)
+        await pilot.pause()
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=lose))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_polling_without_a_bus(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    """No bus: `polling` in amber with the reason `no bus` at the end of the line, where there is room."""
+    scene = Scene(tmp_path, [just_now(1, 30)], with_bus=False)
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_yet(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    """An empty store: each pane says in one dim line that there is nothing, and what would be there."""
+    scene = Scene(tmp_path, [])
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reading_while_events_arrive(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """The cursor stands six rows above the end; the frame says `+2 new`, the row's number, and that G follows."""
+
+    async def read(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press(*["k"] * 6)
+        await scene.happens(pilot, just_now(1001), just_now(1002))
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=read))
+
+
+def test_frozen(scene: Scene, snap_compare: Any) -> None:
+    """The frame says `+2 new · frozen · space resumes`; the status line counts 2 received all the same."""
+
+    async def freeze(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("space")
+        await scene.happens(pilot, just_now(1001), just_now(1002))
+
+    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before(act=freeze))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_filtered(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """Only failures and warnings; the title shows the filter, the histogram says how many it hides."""
+    keys = ["slash", *"severity>=warning -actor:user:ana", "enter"]
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(*keys))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_broken_filter(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """The query stands in the bottom line, under it in red the column and the nearest field name."""
+
+    async def type_it(scene: Scene, pilot: Pilot[None]) -> None:
+        scene.app.screen.query_one("Input").cursor_blink = False  # pyright: ignore[reportAttributeAccessIssue]
+        await pilot.press("slash", *"typ:download.failed")
+        error = scene.app.screen.query_one("#filter-error")
+        await until(lambda: error.display)
+        await pilot.pause()
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=type_it))
+
+
+def test_categories_muted_and_soloed(scene: Scene, snap_compare: Any) -> None:
+    """The category pane has the focus. One type is the only one shown: its dot is ringed, all others are hollow."""
+    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "j", "j", "X"))
+
+
+def test_side_panes_over_the_timeline(scene: Scene, snap_compare: Any) -> None:
+    """At 80 columns `s` lays categories, health and alerts over the left of the timeline, which stays in place."""
+    assert snap_compare(scene.app, terminal_size=(80, 24), run_before=scene.before("s"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_minimum_severity_prompt(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """The bottom line asks for the minimum severity, with the digit for each."""
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before("exclamation_mark"))
+
+
+def test_relative_times(scene: Scene, snap_compare: Any) -> None:
+    """The time column says how long ago each event was, right-aligned."""
+    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("t", "t"))
