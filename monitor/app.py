@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from monitor.bindings import actions_of
 from monitor.errors import StartError
+from monitor.garbage import GarbageCollection
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
@@ -38,6 +39,7 @@ QUIT_AGAIN_WITHIN = 2.0
 class EvtopApp(App[None]):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
+    `garbage`, when given, decides when Python collects garbage in this process.
     `places` tells the help where things are; `name` is what the status line calls this system.
     """
 
@@ -61,6 +63,7 @@ class EvtopApp(App[None]):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         tick: Callable[[], float] = time.monotonic,
         preload: Sequence[str] = ("monitor.backend",),
+        garbage: GarbageCollection | None = None,
     ) -> None:
         super().__init__()
         self.register_theme(DARK)
@@ -77,6 +80,7 @@ class EvtopApp(App[None]):
         self._connect = connect
         self._preload = tuple(preload)
         self._backend: Backend | None = None
+        self._garbage = garbage
         self._interrupted_at = -QUIT_AGAIN_WITHIN
 
     @property
@@ -142,6 +146,8 @@ class EvtopApp(App[None]):
 
     def _second(self) -> None:
         self.model.alerts.tick(self.now())
+        if self._garbage is not None:
+            self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
         self._advance()
 
     def _advance(self, arrivals: Arrivals | None = None) -> None:
@@ -165,6 +171,8 @@ class EvtopApp(App[None]):
                 await asyncio.to_thread(importlib.import_module, module)
             self._backend = await self._connect()
             self.reader = self._backend
+            if self._garbage is not None:
+                self._garbage.settle()
             await self._backend.run(self._deliver, INTEREST)
         except (StoreError, StartError) as error:
             self._fail(str(error))

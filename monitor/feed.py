@@ -183,8 +183,8 @@ class Feed:
             self._something_new.set()
         last = await self._store.last_position()
         behind = last > self._merge.position
-        # While the bus is there, a new commit gets a moment for its announcement to arrive.
-        overdue = self._awaited > self._merge.position
+        # While the bus is there, a new commit gets a moment for its announcement to arrive and be looked at.
+        overdue = self._awaited > self._merge.position and self._intake.is_empty
         if hole_met or overdue or (behind and self._status.link is not Link.LIVE):
             await self._read_up_to(last)
             self._awaited = 0
@@ -197,8 +197,9 @@ class Feed:
 
     async def _read_up_to(self, last: int) -> None:
         if self._store.too_far_behind(last):
-            self._gaps.open("too far behind")
-            self._something_new.set()
+            if not self._gaps.is_open:
+                self._gaps.open("too far behind")
+                self._something_new.set()
             self._gaps.left_out(await self._store.open(self._now()))
             return
         position = self._store.start

@@ -17,6 +17,7 @@ class GapRecord:
         self._gap: Gap | None = None
         self._opened = 0
         self._changed: dict[int, Gap] = {}
+        self._told: Gap | None = None
 
     @property
     def is_open(self) -> bool:
@@ -26,7 +27,7 @@ class GapRecord:
     @property
     def has_news(self) -> bool:
         """Whether there is a change to hand on."""
-        return bool(self._changed)
+        return any(gap != self._told for gap in self._changed.values())
 
     def open(self, cause: str) -> None:
         """Begin a gap; the one that is open goes on, also when its repair had begun."""
@@ -59,9 +60,11 @@ class GapRecord:
             self._gap = None
 
     def take_changes(self) -> tuple[Gap, ...]:
-        """The gaps that changed since the last call, each as it is now."""
-        changed, self._changed = self._changed, {}
-        return tuple(changed.values())
+        """The gaps that changed since the last call, each as it is now. One that changed back is not among them."""
+        changed = tuple(gap for gap in self._changed.values() if gap != self._told)
+        self._changed.clear()
+        self._told = changed[-1] if changed else self._told
+        return changed
 
     def _show(self, gap: Gap) -> None:
         self._gap = gap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from monitor.settings import EMBEDDED, NO_BUS, Settings
 if TYPE_CHECKING:
     from monitor.backend import Backend
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that wait while the console takes over the terminal, or they would leave it as it is then."""
+
 
 def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] | None = None) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
@@ -22,13 +26,19 @@ def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] |
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         fail("the console needs a terminal; `evtop tail` prints events to a pipe")
     from monitor.app import EvtopApp
+    from monitor.garbage import GarbageCollection
 
     async def open_chosen() -> Backend:
+        # The console listens to signals by now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        if connect is not None:
+            return await connect()
         from monitor.backend import open_backend
 
         return await open_backend(settings)
 
-    console = EvtopApp(connect or open_chosen, name=settings.name, places=places(settings))
+    console = EvtopApp(open_chosen, name=settings.name, places=places(settings), garbage=GarbageCollection())
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     console.run(mouse=False)
     if console.failure:
         fail(console.failure)

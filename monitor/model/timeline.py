@@ -200,4 +200,4 @@ def _raised(floor: SortKey | None, first: SortKey | None) -> SortKey | None:
         return floor
     # A gap has no place among ids, which is where the store is asked to read on from.
     first = (first[0], min(first[1], 2**128 - 1))
-    return first
+    return first if floor is None else max(floor, first)

@@ -39,6 +39,12 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._drawn: list[object] = []
+        self._styles: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        """Forget styles that were looked up: the theme or a class has changed."""
+        self._styles.clear()
+        super().notify_style_update()
 
     def draw_changes(self, lines: list[object]) -> None:
         """Draw the lines that differ from the last time; `lines` tells, for each, all that its look depends on.
@@ -56,9 +62,14 @@ class Lines(Widget):
 
     def named_style(self, name: str) -> Style:
         """The style called `name`, on the background of the widget."""
-        if not name:
-            return self.rich_style
-        return self.rich_style + self.get_component_rich_style(f"lines--{name}", partial=True)
+        style = self._styles.get(name)
+        if style is None:
+            # Asked for each part of each line; finding it walks all ancestors.
+            style = self.rich_style
+            if name:
+                style += self.get_component_rich_style(f"lines--{name}", partial=True)
+            self._styles[name] = style
+        return style
 
     def strip(self, parts: Iterable[Part], width: int, *, selected: bool = False) -> Strip:
         """Parts as a line of exactly `width` cells."""
@@ -73,10 +84,10 @@ class Lines(Widget):
             segments.append(Segment(text, style + cursor if cursor else style))
             used += cell_width(text)
         if used < width:
-            style = self.rich_style
+            style = self.named_style("")
             segments.append(Segment(" " * (width - used), style + cursor if cursor else style))
         # Neighbours of one style are one segment: each change of style costs bytes on the wire.
-        strip = Strip(segments).simplify()
+        strip = Strip(segments, max(used, width)).simplify()
         return strip.crop(0, width) if used > width else strip
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 from tests.bench.figure import progress
 from tests.bench.registry import BENCHES, Bench
 
-LIMIT = 150
+LIMIT = 300
 """Seconds that one bench may take."""
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from store.embedded import dying_with_parent
 from store.events import EventStore
 from tests.bench.figure import Figure, progress
 from tests.bench.operating import LOCAL_ZONE, Keystrokes
@@ -78,8 +79,9 @@ def _follow() -> _Outcome:
         recorded: int = report["events"]
         try:
             console.wait_for(
-                lambda shown: _count(shown, r"([\d,]+) received") >= recorded
-                and _count(shown, r"gaps ([\d,]+)") == 0,
+                lambda shown: (
+                    _count(shown, r"([\d,]+) received") >= recorded and _count(shown, r"gaps ([\d,]+)") == 0
+                ),
                 PATIENCE,
             )
         except TimeoutError as error:
@@ -106,6 +108,7 @@ def _producer(home: PrivateHome) -> subprocess.Popen[str]:
         ],
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=dying_with_parent() if sys.platform == "linux" else None,
     )
 
 

@@ -53,7 +53,11 @@ class Traffic:
                 "actor_id": None if actor_type == "system" else f"{actor_type}-{draw.randrange(200)}",
                 "resource_type": resource_type,
                 "resource_id": f"{draw.randrange(16**6):06x}",
-                "metadata": {"title": title, "progress": draw.randrange(100), "node": f"n{draw.randrange(8)}"},
+                "metadata": {
+                    "title": title,
+                    "progress": draw.randrange(100),
+                    "node": f"n{draw.randrange(8)}",
+                },
                 "status": name.rpartition(".")[2],
             }
         )

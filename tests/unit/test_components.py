@@ -200,7 +200,7 @@ def test_memory_stays_bounded_and_the_present_state_right_in_a_flood_out_of_orde
     assert component.flaps < OBSERVATIONS_MAX
 
 
-@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+@pytest.mark.parametrize("moment", [datetime(2, 1, 1), datetime(9998, 12, 31, 23, 59, 59, 999999)])
 def test_events_of_any_time_are_taken(moment: datetime) -> None:
     board = ComponentBoard()
     board.apply([health(0, "down", inserted_at=moment.replace(tzinfo=UTC))])
