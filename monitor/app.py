@@ -18,6 +18,7 @@ from textual.screen import Screen
 from monitor.bindings import actions_of
 from monitor.errors import StartError
 from monitor.garbage import GarbageCollection
+from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
@@ -31,8 +32,6 @@ from store.errors import StoreError
 if TYPE_CHECKING:
     from monitor.backend import Backend
 
-INTEREST = ("*.health_changed", "job.failed", "job.executed", "download.failed")
-"""Event types whose latest events the health pane and the alerts want at the start, however old."""
 QUIT_AGAIN_WITHIN = 2.0
 
 
@@ -173,7 +172,7 @@ class EvtopApp(App[None]):
             self.reader = self._backend
             if self._garbage is not None:
                 self._garbage.settle()
-            await self._backend.run(self._deliver, INTEREST)
+            await self._backend.run(self._deliver, types_of_interest(DEFAULT_RULES))
         except (StoreError, StartError) as error:
             self._fail(str(error))
         except Exception as error:

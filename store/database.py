@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from store.migrations import HEAD
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer waits for another one before it gives up."""
+_EXAMPLE = "not a database URL; write it like sqlite:////var/lib/evtop/events.db"
 
 
 class Database:
@@ -43,13 +44,16 @@ class Database:
                 Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreUnavailableError(f"{STORE_SETTING} {place}: {error.strerror}") from None
-        engine = create_async_engine(
-            parsed,
-            json_serializer=lambda value: to_json(value).decode(),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-            json_deserializer=from_json,
-            connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-            hide_parameters=True,
-        )
+        try:
+            engine = create_async_engine(
+                parsed,
+                json_serializer=lambda value: to_json(value).decode(),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+                json_deserializer=from_json,
+                connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+                hide_parameters=True,
+            )
+        except (ArgumentError, ValueError):
+            raise StoreUnavailableError(f"{STORE_SETTING} {place}: {_EXAMPLE}") from None
         _prepare_sqlite(engine)
         database = cls(engine, place)
         try:
@@ -60,7 +64,7 @@ class Database:
         return database
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A read transaction: everything in it is seen at one moment. Keep it short, it holds back the WAL.
 
         Raises:
@@ -71,7 +75,7 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
         """A write transaction that takes the write lock at once, so that it never fails half way for it.
 
         Raises:
@@ -84,7 +88,7 @@ class Database:
                     yield connection
 
     @contextmanager
-    def _errors_in_one_line(self) -> Iterator[None]:
+    def _errors_in_one_line(self) -> Generator[None]:
         try:
             yield
         except SQLAlchemyError as error:
@@ -95,6 +99,10 @@ class Database:
         await self._engine.dispose()
 
     async def _migrate(self) -> None:
+        async with self.read() as connection:
+            if await connection.run_sync(_schema_version) == HEAD:
+                # A console needs no write lock, and should not wait for whoever holds it.
+                return
         async with self.write() as connection:
             version = await connection.run_sync(_schema_version)
             if version == HEAD:
@@ -111,17 +119,15 @@ def described(url: str) -> str:
     """`url` for people: without password and query string."""
     try:
         return make_url(url).set(query={}).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "(not a URL)"
 
 
 def _normalised(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreUnavailableError(
-            f"{STORE_SETTING}: not a database URL; write it like sqlite:////var/lib/evtop/events.db"
-        ) from None
+    except (ArgumentError, ValueError):
+        raise StoreUnavailableError(f"{STORE_SETTING}: {_EXAMPLE}") from None
     if parsed.get_backend_name() != "sqlite":
         raise StoreUnavailableError(
             f"{STORE_SETTING} {described(url)}: only sqlite is supported by this version"

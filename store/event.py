@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -57,61 +57,61 @@ def _storable_text(text: str) -> str:
     return text
 
 
-def _check_metadata(value: Any, depth: int) -> None:
-    """Refuse what one of the databases would refuse, so that no event fails after it was accepted.
+def _checked(value: Any, depth: int) -> Any:
+    """A copy of `value`, so that whoever made the event cannot change it afterwards.
 
-    PostgreSQL takes no U+0000, SQLite no integer beyond 64 bits, JSON no NaN.
+    Refuses what one of the databases would refuse, so that no event fails after it was accepted: PostgreSQL
+    takes no U+0000, SQLite no integer beyond 64 bits, JSON no NaN.
     """
     if isinstance(value, str):
-        _storable_text(value)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int):
+        return _storable_text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
         if not _INT_MIN <= value <= _INT_MAX:
             raise ValueError("metadata has an integer beyond 64 bits")
-    elif isinstance(value, float):
+        return value
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("metadata has NaN or an infinity")
-    elif isinstance(value, (dict, list, tuple)):
-        if depth >= METADATA_MAX_DEPTH:
-            raise ValueError(f"metadata is over {METADATA_MAX_DEPTH} levels deep")
-        if isinstance(value, dict):
-            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
-                if not isinstance(key, str):
-                    raise ValueError("metadata keys must be text")
-                _storable_text(key)
-                _check_metadata(item, depth + 1)
-        else:
-            for item in value:  # pyright: ignore[reportUnknownVariableType]
-                _check_metadata(item, depth + 1)
-    else:
+        return value
+    if not isinstance(value, (dict, list, tuple)):
         raise ValueError(f"metadata has a {type(value).__name__}, which JSON cannot express")
+    if depth >= METADATA_MAX_DEPTH:
+        raise ValueError(f"metadata is over {METADATA_MAX_DEPTH} levels deep")
+    if isinstance(value, dict):
+        return {_checked_key(key): _checked(item, depth + 1) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [_checked(item, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _checked_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise ValueError("metadata keys must be text")
+    return _storable_text(key)
 
 
 def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     if not metadata:
         return metadata
-    _check_metadata(metadata, 0)
-    if len(to_json(metadata)) > METADATA_MAX_BYTES:
+    copied: dict[str, Any] = _checked(metadata, 0)
+    if len(to_json(copied)) > METADATA_MAX_BYTES:
         raise ValueError(f"metadata is over {METADATA_MAX_BYTES // 1024} KiB")
-    return metadata
+    return copied
 
 
 def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is UTC:
-        return moment
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("inserted_at is outside of the years 1 to 9999 in UTC") from None
+    # A margin of a year, so that no zone and no small sum takes the moment out of what `datetime` holds.
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError(f"inserted_at is outside of the years {MINYEAR + 1} to {MAXYEAR - 1}")
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def _default_category(data: dict[str, Any]) -> str:
-    return SHIPPED.category_of(data.get("event_type", "unknown"))
+    return SHIPPED.category_of(data["event_type"])
 
 
 def _default_severity(data: dict[str, Any]) -> Severity | None:
-    name = SHIPPED.severity_of(data.get("event_type", "unknown"))
+    name = SHIPPED.severity_of(data["event_type"])
     return Severity(name) if name else None
 
 

@@ -46,8 +46,9 @@ class EventStore:
         Raises:
             StoreUnavailableError: it could not be stored.
         """
-        stored = await self.create_many([event])
-        return stored[0] if stored else (await self.repository.get([event.id]))[0]
+        stored = await self.create_many([event]) or await self.repository.get([event.id])
+        # The row that was there already may have been pruned since, or be no event.
+        return stored[0] if stored else event
 
     async def create_many(self, events: Sequence[Event]) -> list[Event]:
         """Store `events` in one transaction, then announce the new ones. Returns the new ones.

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal, not_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
@@ -22,6 +23,7 @@ from store.query.syntax import EVERYTHING, Node
 from store.tables import NO_SEVERITY, event_rollups, events
 
 _COLUMNS = [column for column in events.c if column.name != "search_text"]
+_NAMES = [column.name for column in _COLUMNS]
 _ID_CHUNK = 500
 
 
@@ -44,7 +46,7 @@ class RollupCount(NamedTuple):
     category: str
     event_type: str
     severity: str | None
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class FacetCount(NamedTuple):
@@ -53,7 +55,7 @@ class FacetCount(NamedTuple):
     category: str
     event_type: str
     severity: str | None
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def minute_of(moment: datetime) -> int:
 class EventRepository:
     """Reads and appends events. Pages are lists of events, newest first unless said otherwise.
 
-    A row that is no valid event (something else wrote it) is left out and counted in `unreadable`.
+    A row that is no valid event (something else wrote it) is left out and counted in `unreadable`. The page
+    is filled up with the ones after it: a page below its limit is the last one.
     """
 
     commit_overlap = 0
@@ -97,7 +100,9 @@ class EventRepository:
         Raises:
             StoreUnavailableError: nothing of the batch was stored.
         """
-        unique = {event.id: event for event in batch}
+        unique: dict[UUID, Event] = {}
+        for event in batch:
+            unique.setdefault(event.id, event)
         if not unique:
             return Appended([], 0)
         rows = [_row(event) for event in unique.values()]
@@ -116,17 +121,16 @@ class EventRepository:
 
     async def newest(self, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
         """The newest `limit` events that match `query`."""
-        return await self._page(_newest_first(query).limit(limit))
+        return await self._page(_newest_first(query), limit)
 
     async def before(self, cursor: Cursor, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
         """The `limit` events that match `query` and come right before `cursor` on the timeline."""
-        place = tuple_(events.c.inserted_at, events.c.id) < tuple_(cursor.inserted_at, cursor.id)
-        return await self._page(_newest_first(query).where(place).limit(limit))
+        return await self._page(_newest_first(query).where(_precedes(cursor)), limit)
 
     async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]:
         """Up to `limit` events that match `query`, committed after `position`, in order of commit."""
         statement = select(*_COLUMNS).where(events.c.position > position).order_by(events.c.position)
-        return await self._page(_matching(statement, query).limit(limit))
+        return await self._page(_matching(statement, query), limit)
 
     async def resource_events(
         self, resource_type: str, resource_id: str, limit: int = 100, before: Cursor | None = None
@@ -136,12 +140,10 @@ class EventRepository:
         async with self._database.read() as connection:
             # One index walk a role: an OR over both would sort all of the resource's events first.
             for role in _roles(resource_type, resource_id):
-                statement = _newest_first(EVERYTHING).where(role).limit(limit)
+                statement = _newest_first(EVERYTHING).where(role)
                 if before is not None:
-                    statement = statement.where(
-                        tuple_(events.c.inserted_at, events.c.id) < tuple_(before.inserted_at, before.id)
-                    )
-                for event in self._events(await connection.execute(statement)):
+                    statement = statement.where(_precedes(before))
+                for event in await self._filled(connection, statement, limit):
                     found[event.id] = event
         return sorted(found.values(), key=lambda event: event.sort_key, reverse=True)[:limit]
 
@@ -152,11 +154,10 @@ class EventRepository:
         async with self._database.read() as connection:
             # An event that names the resource in both roles counts once.
             for role in (primary, secondary & not_(func.coalesce(primary, false()))):
-                statement = select(func.count(), func.min(events.c.inserted_at)).where(role)
-                count, earliest = (await connection.execute(statement)).one()
-                total += count
-                if earliest is not None:
-                    first = earliest if first is None else min(first, earliest)
+                total += (await connection.execute(select(func.count()).where(role))).scalar_one()
+                oldest = select(*_COLUMNS).where(role).order_by(events.c.inserted_at, events.c.id)
+                for event in await self._filled(connection, oldest, 1):
+                    first = event.inserted_at if first is None else min(first, event.inserted_at)
         return total, first
 
     async def get(self, ids: Iterable[UUID]) -> list[Event]:
@@ -165,7 +166,7 @@ class EventRepository:
         found: list[Event] = []
         for start in range(0, len(wanted), _ID_CHUNK):
             chunk = wanted[start : start + _ID_CHUNK]
-            found.extend(await self._page(select(*_COLUMNS).where(events.c.id.in_(chunk))))
+            found.extend(await self._page(select(*_COLUMNS).where(events.c.id.in_(chunk)), len(chunk)))
         return found
 
     async def count(self, query: Node = EVERYTHING) -> int:
@@ -196,7 +197,9 @@ class EventRepository:
 
         Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out.
         """
-        bucket = event_rollups.c.minute - event_rollups.c.minute % step_minutes
+        # The remainder has the sign of the minute, which is negative before 1970.
+        past = (event_rollups.c.minute % step_minutes + step_minutes) % step_minutes
+        bucket = event_rollups.c.minute - past
         statement = (
             select(bucket, event_rollups.c.severity, func.sum(event_rollups.c.count))
             .where(_minutes(since, until))
@@ -205,7 +208,10 @@ class EventRepository:
         )
         async with self._database.read() as connection:
             rows = await connection.execute(statement)
-            return [(datetime.fromtimestamp(row[0] * 60, UTC), row[1] or None, int(row[2])) for row in rows]
+            return [
+                (datetime.fromtimestamp(start * 60, UTC), severity or None, int(count))
+                for start, severity, count in rows
+            ]
 
     async def known_types(self) -> list[str]:
         """Every event type that was ever stored, by name. Reads the rollups, not the events."""
@@ -223,32 +229,80 @@ class EventRepository:
         types = [name for name in known if any(expression.fullmatch(name) for expression in expressions)]
         if not types:
             return []
-        statement = _newest_first(EVERYTHING).where(events.c.event_type.in_(types)).limit(limit)
-        return await self._page(statement)
+        return await self._page(_newest_first(EVERYTHING).where(events.c.event_type.in_(types)), limit)
 
     async def overview(self, limit: int, since: datetime, query: Node = EVERYTHING) -> Overview:
         """What a console opens with, read in one transaction so that nothing is counted twice."""
         async with self._database.read() as connection:
-            newest = self._events(await connection.execute(_newest_first(query).limit(limit)))
-            rollups = await connection.execute(select(*event_rollups.c).where(_minutes(since, None)))
+            newest = await self._filled(connection, _newest_first(query), limit)
+            rollup = event_rollups.c
+            columns = (rollup.minute, rollup.category, rollup.event_type, rollup.severity, rollup.count)
+            rollups = await connection.execute(select(*columns).where(_minutes(since, None)))
             return Overview(
                 newest,
-                [RollupCount(row[0], row[1], row[2], row[3] or None, row[4]) for row in rollups],
+                [
+                    RollupCount(minute, category, event_type, severity or None, count)
+                    for minute, category, event_type, severity, count in rollups
+                ],
                 await _last_position(connection),
             )
 
-    async def _page(self, statement: Select[Any]) -> list[Event]:
+    async def _page(self, statement: Select[Any], limit: int) -> list[Event]:
         async with self._database.read() as connection:
-            return self._events(await connection.execute(statement))
+            return await self._filled(connection, statement, limit)
 
-    def _events(self, rows: Iterable[Row[Any]]) -> list[Event]:
+    async def _filled(self, connection: AsyncConnection, statement: Select[Any], limit: int) -> list[Event]:
+        """`limit` events of `statement`; fewer only when it has no more, whatever rows are unreadable."""
         found: list[Event] = []
-        for row in rows:
-            try:
-                found.append(Event.model_validate(row._asdict()))
-            except ValidationError:
-                self.unreadable += 1
-        return found
+        offset = 0
+        while True:
+            rows = await _rows(connection, statement.limit(limit).offset(offset))
+            for row in rows:
+                if len(found) == limit:
+                    break
+                event = _event(row)
+                if event is None:
+                    self.unreadable += 1
+                else:
+                    found.append(event)
+            if len(rows) < limit or len(found) == limit:
+                return found
+            offset += limit
+
+
+async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[Row[Any] | None]:
+    """The rows of `statement`, None for one with a value that its column cannot hold."""
+    try:
+        return (await connection.execute(statement)).all()
+    except (TypeError, ValueError, OperationalError) as error:
+        if not _is_unreadable_value(error):
+            raise
+    # One such value fails the whole fetch; row by row, it fails its own row.
+    rows: list[Row[Any] | None] = []
+    for position in (await connection.execute(statement.with_only_columns(events.c.position))).scalars():
+        try:
+            rows.append(
+                (await connection.execute(select(*_COLUMNS).where(events.c.position == position))).one()
+            )
+        except (TypeError, ValueError, OperationalError) as error:
+            if not _is_unreadable_value(error):
+                raise
+            rows.append(None)
+    return rows
+
+
+def _is_unreadable_value(error: Exception) -> bool:
+    # SQLite's driver has no exception of its own for text that is not UTF-8.
+    return not isinstance(error, OperationalError) or "decode to UTF-8" in str(error.orig)
+
+
+def _event(row: Row[Any] | None) -> Event | None:
+    if row is None:
+        return None
+    try:
+        return Event.model_validate(dict(zip(_NAMES, row, strict=True)))
+    except ValidationError:
+        return None
 
 
 def _row(event: Event) -> dict[str, Any]:
@@ -292,6 +346,13 @@ def _roles(resource_type: str, resource_id: str) -> tuple[ColumnElement[bool], C
             events.c.secondary_resource_type == resource_type, events.c.secondary_resource_id == resource_id
         ),
     )
+
+
+def _precedes(cursor: Cursor) -> ColumnElement[bool]:
+    place = tuple_(
+        literal(cursor.inserted_at, events.c.inserted_at.type), literal(cursor.id, events.c.id.type)
+    )
+    return tuple_(events.c.inserted_at, events.c.id) < place
 
 
 def _matching(statement: Select[Any], query: Node) -> Select[Any]:

@@ -33,7 +33,7 @@ class _WireEvent(Event):
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     producer: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    sequence: Annotated[int, Field(ge=0)] | None = None
+    sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
 _ADAPTER = TypeAdapter(_WireEvent)
@@ -68,19 +68,14 @@ def decode(payload: bytes) -> Announcement:
 
 
 def _event(wire: _WireEvent) -> Event:
-    fields = wire.__dict__
+    fields = vars(wire)
     del fields["producer"], fields["sequence"]
     extra = wire.__pydantic_extra__
     if extra:
         unknown = {name: value for name, value in extra.items() if name not in RESERVED}
         if unknown:
             try:
-                return Event(
-                    **{
-                        **fields,
-                        "metadata": {**unknown, **wire.metadata},
-                    }
-                )
+                return Event.model_validate({**fields, "metadata": {**unknown, **wire.metadata}})
             except ValidationError as error:
                 raise MalformedMessageError(_reason(error)) from None
     # The fields are validated already; a second validation would double the cost of the live path.
@@ -95,4 +90,6 @@ def _event(wire: _WireEvent) -> Event:
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"][:2])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    # Of all rules only the one for UUIDs quotes what it refuses, which may be a control character.
+    message = "Input should be a valid UUID" if first["type"] == "uuid_parsing" else first["msg"]
+    return f"{place}: {message}" if place else message

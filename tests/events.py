@@ -16,13 +16,13 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def make_event(number: int = 0, **fields: Any) -> Event:
+def make_event(number: int = 0, /, **fields: Any) -> Event:
     """The event `number`: that many seconds after noon unless `inserted_at` says otherwise, with id `number`."""
     return Event.model_validate(
         {"id": UUID(int=number), "event_type": "job.executed", "inserted_at": at(number), **fields}
     )
 
 
-def make_events(count: int, start: int = 0, **fields: Any) -> list[Event]:
+def make_events(count: int, /, start: int = 0, **fields: Any) -> list[Event]:
     """`count` events, one a second, oldest first."""
     return [make_event(number, **fields) for number in range(start, start + count)]

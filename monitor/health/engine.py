@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.health.components import ComponentBoard, Subject
-from monitor.health.rules import DEFAULT_RULES, Episode, Rule, Watch
+from monitor.health.rule import Episode, Rule, Watch
+from monitor.health.rules import DEFAULT_RULES
 from store.event import Event, Severity
 
 RESOLVED_MAX = 100

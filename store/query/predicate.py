@@ -186,7 +186,7 @@ def _glob(pattern: str) -> _Test:
         # Taking the first place where each piece fits leaves the most room for the pieces after it.
         start, end = len(prefix), len(candidate) - len(suffix)
         for piece in pieces:
-            start = candidate.find(piece, start, max(end, 0))
+            start = candidate.find(piece, start)
             if start < 0:
                 return False
             start += len(piece)

@@ -44,6 +44,16 @@ def emitted(home: PrivateHome, *words: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that failed said; one line, and nothing on stdout."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("evtop: ")
+    return lines[0].removeprefix("evtop: ")
+
+
 def stored(home: PrivateHome, *events: Event) -> None:
     """Put events into the store of `home` without the cost of a process each."""
 

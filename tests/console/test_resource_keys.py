@@ -31,7 +31,14 @@ def life() -> list[Event]:
     """A download from its start to a failure and back, some of it in its secondary role."""
     download = {"resource_type": "download", "resource_id": "9f3a"}
     return [
-        make_event(1, event_type="download.initiated", status="downloading", actor_type="user", actor_id="ana", **download),
+        make_event(
+            1,
+            event_type="download.initiated",
+            status="downloading",
+            actor_type="user",
+            actor_id="ana",
+            **download,
+        ),
         make_event(
             2,
             event_type="job.executed",
@@ -42,7 +49,14 @@ def life() -> list[Event]:
         ),
         make_event(3, event_type="download.failed", status="failed", **download),
         make_event(4, event_type="download.paused", status="paused", severity="warning", **download),
-        make_event(5, event_type="download.resumed", status="downloading", actor_type="user", actor_id="ana", **download),
+        make_event(
+            5,
+            event_type="download.resumed",
+            status="downloading",
+            actor_type="user",
+            actor_id="ana",
+            **download,
+        ),
         make_event(6, event_type="job.executed", resource_type="job", resource_id="other"),
         make_event(7, event_type="download.completed", status="completed", **download),
     ]
@@ -113,8 +127,12 @@ async def test_older_pages_are_read(opened: Opened) -> None:
         while view.timeline.has_older:
             before = len(view.timeline.rows)
             await operator.press("k", "g")
-            await operator.sees(lambda before=before: len(view.timeline.rows) > before or not view.timeline.has_older)
-        assert [row.id for row in view.timeline.rows if isinstance(row, Event)] == [event.id for event in stored]
+            await operator.sees(
+                lambda before=before: len(view.timeline.rows) > before or not view.timeline.has_older
+            )
+        assert [row.id for row in view.timeline.rows if isinstance(row, Event)] == [
+            event.id for event in stored
+        ]
         assert "700 events" in operator.text("#resource-header")
 
 
@@ -147,7 +165,9 @@ async def test_freeze_follow_zone_mute_and_solo(opened: Opened) -> None:
         await operator.press("x")
         assert len(view.timeline.rows) == 5
         await operator.press("X")
-        assert {row.event_type for row in view.timeline.rows if isinstance(row, Event)} == {"download.resumed"}
+        assert {row.event_type for row in view.timeline.rows if isinstance(row, Event)} == {
+            "download.resumed"
+        }
         assert len(operator.app.model.timeline.rows) == 7
 
 
@@ -200,7 +220,9 @@ async def test_detail_without_a_resource_says_so(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("pane", ["1", "2", "3", "4"])
-async def test_help_lists_every_key_of_the_pane_the_screen_and_the_application(opened: Opened, pane: str) -> None:
+async def test_help_lists_every_key_of_the_pane_the_screen_and_the_application(
+    opened: Opened, pane: str
+) -> None:
     async with opened(size=(120, 200)) as operator:
         await operator.press(pane)
         focused = operator.live.focused

@@ -279,6 +279,11 @@ async def test_a_cursor_means_the_same_moment_in_any_zone(repository: EventRepos
     assert numbers(await repository.before(Cursor(elsewhere, UUID(int=3)))) == [2, 1, 0]
 
 
+async def test_a_cursor_without_a_zone_is_refused(repository: EventRepository) -> None:
+    with pytest.raises(StoreUnavailableError, match="a moment without a zone"):
+        await repository.before(Cursor(at(3).replace(tzinfo=None), UUID(int=3)))
+
+
 async def test_catching_up_reads_every_commit_once_in_order_of_commit(repository: EventRepository) -> None:
     batch = random_events(100, seed=11)
     for start in range(0, 100, 20):
@@ -483,7 +488,7 @@ UNREADABLE = {
 async def test_a_row_that_is_no_event_is_left_out_and_counted(
     database: Database, repository: EventRepository, columns: dict[str, Any]
 ) -> None:
-    about = {"resource_type": "download", "resource_id": "a"}
+    about: dict[str, Any] = {"resource_type": "download", "resource_id": "a"}
     await repository.append(make_events(3, **about))
     await insert_row(database, 3, **{**about, **columns})
     await repository.append(make_events(3, start=4, **about))

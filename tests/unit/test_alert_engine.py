@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.health.components import ComponentBoard
+from monitor.health.counting import CountWatch, TooMany
 from monitor.health.engine import RESOLVED_MAX, Alert, AlertEngine, AlertState
-from monitor.health.rules import DEFAULT_RULES, ComponentDown, CountWatch, JobFailed, TooMany
+from monitor.health.rules import DEFAULT_RULES, ComponentDown, JobFailed, types_of_interest
 from store.event import Event, Severity
 from store.query.predicate import compile_predicate
 
@@ -397,3 +398,8 @@ def test_between_now_and_the_next_due_moment_time_changes_nothing(
         assert engine.alerts() == before
         engine.tick(due)
         assert engine.alerts() != before
+
+
+def test_the_types_that_the_default_rules_need_are_told() -> None:
+    wanted = types_of_interest(DEFAULT_RULES)
+    assert sorted(wanted) == ["*.health_changed", "download.failed", "job.executed", "job.failed"]

@@ -88,9 +88,9 @@ def test_the_oldest_rows_go_in_chunks_and_the_floor_rises() -> None:
 def test_many_late_events_do_not_pull_the_floor_down_to_them() -> None:
     """Yesterday's spool arrives: between it and the window lie events that were never loaded."""
     timeline = Timeline(CAPACITY)
-    timeline.open_with(make_events(CAPACITY, start=1000), has_older=True)
-    for start in range(0, 60, 6):
-        timeline.add(make_events(6, start=start))
+    timeline.open_with(make_events(CAPACITY // 2, start=1000), has_older=True)
+    timeline.add(make_events(CAPACITY // 2 + 10))
+    assert len(shown(timeline)) == CAPACITY
     assert timeline.floor == make_event(1000).sort_key
     timeline.apply(ERRORS)
     timeline.apply(Filter())
@@ -178,6 +178,20 @@ def test_a_late_event_that_is_let_go_while_frozen_leaves_no_hole() -> None:
     floor = timeline.floor
     assert floor is not None
     assert late.sort_key < floor or 5000 in shown(timeline)
+
+
+def test_what_was_let_go_while_frozen_is_not_skipped_over() -> None:
+    """Few events match, so that the old rows would stay beside the new ones."""
+    timeline = sized(10, severity=Severity.ERROR)
+    timeline.apply(ERRORS)
+    timeline.freeze()
+    timeline.add(make_events(10, start=10, severity=Severity.ERROR))
+    timeline.add(make_events(CAPACITY, start=20))
+    timeline.add([make_event(500, severity=Severity.ERROR)])
+    timeline.attach()
+    assert timeline.floor is not None
+    assert timeline.floor > make_event(19).sort_key
+    assert shown(timeline) == [500]
 
 
 def test_starting_over_changes_nothing_under_the_eyes_of_a_reader() -> None:
@@ -395,7 +409,7 @@ class TimelineMachine(RuleBasedStateMachine):
         self.timeline.open_with(newest, has_older=len(newest) < len(self.stored))
         self.still = self.keys() if stays else None
 
-    @rule(count=st.integers(1, 12), backwards=st.lists(st.integers(0, 200), max_size=4))
+    @rule(count=st.integers(1, 30), backwards=st.lists(st.integers(0, 200), max_size=4))
     def arrive(self, count: int, backwards: list[int]) -> None:
         batch = [self.new(back) for back in [0] * count + backwards]
         self.stored += batch

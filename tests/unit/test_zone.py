@@ -1,0 +1,97 @@
+"""Times in UTC, in the local zone, or as an age: the same columns wherever they stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitor.zone import Zone, age, short_age
+from tests.events import NOON
+
+MOMENT = datetime(2026, 11, 21, 14, 5, 11, 482_713, tzinfo=UTC)
+
+
+@pytest.fixture
+def kathmandu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A local zone 5:45 ahead of UTC."""
+    monkeypatch.setenv("TZ", "NPT-5:45")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_zone_key_goes_round() -> None:
+    assert [zone.next() for zone in Zone] == [Zone.LOCAL, Zone.RELATIVE, Zone.UTC]
+
+
+def test_utc_is_written_as_such() -> None:
+    assert Zone.UTC.clock(MOMENT) == "14:05 UTC"
+    assert Zone.UTC.minute(MOMENT) == "14:05"
+    assert Zone.UTC.second(MOMENT) == "14:05:11"
+    assert Zone.UTC.full(MOMENT) == "2026-11-21 14:05:11.482713 UTC"
+    assert Zone.UTC.stamp(MOMENT, MOMENT) == "14:05:11.482"
+
+
+@pytest.mark.usefixtures("kathmandu")
+def test_local_time_is_written_with_its_zone() -> None:
+    assert Zone.LOCAL.clock(MOMENT) == "19:50 NPT"
+    assert Zone.LOCAL.minute(MOMENT) == "19:50"
+    assert Zone.LOCAL.second(MOMENT) == "19:50:11"
+    assert Zone.LOCAL.full(MOMENT) == "2026-11-21 19:50:11.482713 NPT"
+    assert Zone.LOCAL.stamp(MOMENT, MOMENT) == "19:50:11.482"
+
+
+@pytest.mark.usefixtures("kathmandu")
+def test_the_day_changes_at_midnight_of_the_zone_shown() -> None:
+    before, after = datetime(2026, 11, 21, 18, 14, tzinfo=UTC), datetime(2026, 11, 21, 18, 16, tzinfo=UTC)
+    assert Zone.LOCAL.stamp(before, after) == " 11-21 23:59"
+    assert Zone.UTC.stamp(before, after) == "18:14:00.000"
+
+
+@pytest.mark.parametrize(
+    ("moment", "stamp"),
+    [
+        (NOON - timedelta(hours=12), "00:00:00.000"),
+        (NOON - timedelta(hours=13), " 11-20 23:00"),
+        (NOON + timedelta(days=1), " 11-22 12:00"),
+        (datetime(2025, 12, 31, tzinfo=UTC), "2025-12-31  "),
+        (datetime(1970, 1, 1, tzinfo=UTC), "1970-01-01  "),
+        (datetime(9998, 12, 31, tzinfo=UTC), "9998-12-31  "),
+    ],
+)
+def test_a_stamp_is_twelve_cells_wide_on_any_day(moment: datetime, stamp: str) -> None:
+    assert Zone.UTC.stamp(moment, NOON) == stamp
+    assert len(stamp) == len(Zone.RELATIVE.stamp(moment, NOON)) == 12
+
+
+def test_relative_times_are_ages_on_a_clock_of_utc() -> None:
+    assert Zone.RELATIVE.stamp(NOON - timedelta(minutes=2), NOON) == "   2 min ago"
+    assert Zone.RELATIVE.clock(MOMENT) == "14:05 UTC"
+    assert Zone.RELATIVE.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("seconds", "long", "short"),
+    [
+        (-5, "0 s", "0s"),
+        (0.9, "0 s", "0s"),
+        (9, "9 s", "9s"),
+        (19, "10 s", "10s"),
+        (59, "50 s", "50s"),
+        (60, "1 min", "1m"),
+        (119, "1 min", "1m"),
+        (3599, "59 min", "59m"),
+        (3600, "1 h", "1h"),
+        (86_400, "24 h", "24h"),
+        (2 * 86_400 - 1, "47 h", "47h"),
+        (2 * 86_400, "2 d", "2d"),
+        (9 * 86_400, "9 d", "9d"),
+    ],
+)
+def test_an_age_has_one_unit(seconds: float, long: str, short: str) -> None:
+    moment = NOON - timedelta(seconds=seconds)
+    assert (age(moment, NOON), short_age(moment, NOON)) == (long, short)
