@@ -182,7 +182,7 @@ class EvtopApp(App[None]):
             cause: BaseException = error
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-            self._fail(f"internal error in the feed: {type(cause).__name__}: {cause}")  # pyright: ignore[reportUnknownArgumentType]
+            self._fail(f"internal error in the feed: {type(cause).__name__}")  # pyright: ignore[reportUnknownArgumentType]
 
     def _fail(self, message: str) -> None:
         self.failure = message

@@ -66,6 +66,13 @@ class Backend:
             self._embedded.close()
 
 
+def _private_bus(settings: Settings) -> EmbeddedBus:
+    try:
+        return EmbeddedBus(settings.runtime)
+    except OSError as error:
+        raise StartError(str(error)) from None
+
+
 def open_bus(settings: Settings) -> tuple[Bus | None, EmbeddedBus | None]:
     """The bus of `settings`; connections are made when they are needed.
 
@@ -75,7 +82,7 @@ def open_bus(settings: Settings) -> tuple[Bus | None, EmbeddedBus | None]:
     if settings.bus == NO_BUS:
         return None, None
     if settings.bus == EMBEDDED:
-        embedded = EmbeddedBus(settings.runtime)
+        embedded = _private_bus(settings)
         return RedisBus(embedded.url, ensure=embedded.ensure), embedded
     try:
         return RedisBus(SecretStr(settings.bus)), None
@@ -93,7 +100,7 @@ async def open_store(settings: Settings, *, announce: bool = True) -> EventStore
     """
     bus: Bus | None = None
     if announce and settings.bus == EMBEDDED:
-        bus = RedisBus(EmbeddedBus(settings.runtime).url)
+        bus = RedisBus(_private_bus(settings).url)
     elif announce:
         bus = open_bus(settings)[0]
     return await EventStore.open(settings.store, bus)

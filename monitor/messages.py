@@ -8,6 +8,7 @@ from textual.message import Message
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.filter import Filter
+from monitor.model.rows import SortKey
 from store.event import Event
 
 
@@ -20,9 +21,10 @@ class FeedAdvanced(Message):
 
 @dataclass
 class OlderPageLoaded(Message):
-    """A page of older events was read with `shown`, which may not be the filter any more."""
+    """Events before `floor` were read with `shown`: either may be another one by now."""
 
     shown: Filter
+    floor: SortKey | None
     events: list[Event]
     has_older: bool
 

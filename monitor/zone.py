@@ -31,9 +31,9 @@ class Zone(StrEnum):
         """A time of the timeline, 12 cells wide: `14:05:11.482`, `11-20 14:05` on another day, `2 min ago`."""
         if self is Zone.RELATIVE:
             return f"{age(moment, now)} ago".rjust(12)
-        local = moment.astimezone(self.tzinfo)
-        if local.date() != now.astimezone(self.tzinfo).date():
-            return local.strftime(" %m-%d %H:%M" if local.year == now.year else "%Y-%m-%d  ")
+        local, today = moment.astimezone(self.tzinfo), now.astimezone(self.tzinfo)
+        if local.date() != today.date():
+            return f" {local:%m-%d %H:%M}" if local.year == today.year else f"{local.date().isoformat()}  "
         return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
 
     def minute(self, moment: datetime) -> str:

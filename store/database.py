@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, event, make_url, text
@@ -54,6 +58,10 @@ class Database:
             )
         except (ArgumentError, ValueError):
             raise StoreUnavailableError(f"{STORE_SETTING} {place}: {_EXAMPLE}") from None
+        try:
+            await asyncio.to_thread(_prepare_file, engine)
+        except sqlite3.Error as error:
+            raise StoreUnavailableError(f"{STORE_SETTING} {place}: {error}") from None
         _prepare_sqlite(engine)
         database = cls(engine, place)
         try:
@@ -100,25 +108,54 @@ class Database:
 
     async def _migrate(self) -> None:
         async with self.read() as connection:
-            if await connection.run_sync(_schema_version) == HEAD:
-                # A console needs no write lock, and should not wait for whoever holds it.
-                return
+            version = await connection.run_sync(_schema_version)
+        if version == HEAD:
+            # A console needs no write lock, and should not wait for whoever holds it.
+            return
+        self._refuse_newer(version)
         async with self.write() as connection:
             version = await connection.run_sync(_schema_version)
             if version == HEAD:
                 return
-            if version is not None and version > HEAD:
-                raise SchemaTooNewError(
-                    f"{STORE_SETTING} {self.place}: its schema is version {version}, this evtop knows {HEAD}; "
-                    "use a newer evtop"
-                )
+            self._refuse_newer(version)
             await connection.run_sync(_upgrade)
+
+    def _refuse_newer(self, version: str | None) -> None:
+        if version is not None and version > HEAD:
+            raise SchemaTooNewError(
+                f"{STORE_SETTING} {self.place}: its schema is version {version}, this evtop knows {HEAD}; "
+                "use a newer evtop"
+            )
+
+
+def _prepare_file(engine: AsyncEngine) -> None:
+    """Create the file if need be and switch it to write-ahead logging, which it then keeps.
+
+    Not by aiosqlite, whose thread reports a failure to a loop that may be gone by then. The switch needs the
+    file for itself and does not wait for it as other statements do (sqlite.org/wal.html), so it is tried again.
+    """
+    arguments: Any
+    options: Any
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    with closing(sqlite3.connect(*arguments, **options)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                code = error.sqlite_errorcode & 0xFF
+                if code == sqlite3.SQLITE_READONLY:
+                    return
+                if code not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.01)
 
 
 def described(url: str) -> str:
     """`url` for people: without password and query string."""
     try:
-        return make_url(url).set(query={}).render_as_string(hide_password=True)
+        return unquote(make_url(url).set(query={}).render_as_string(hide_password=True))
     except (ArgumentError, ValueError):
         return "(not a URL)"
 
@@ -141,7 +178,7 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         # The driver would open transactions at times of its own; `_begin` does it instead.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -1,29 +1,27 @@
-"""Events in SQL: append, pages, catching up, counts. Everything that knows the columns of `events`."""
+"""Events in SQL: append, pages, catching up, counts."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, not_, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store import rollups
 from store.database import Database
-from store.event import Event, search_text
+from store.event import Event
+from store.event_rows import COLUMNS, read_events, row_of
 from store.query.sql import where
 from store.query.syntax import EVERYTHING, Node
-from store.tables import NO_SEVERITY, event_rollups, events
+from store.rollups import FacetCount, RollupCount
+from store.tables import events
 
-_COLUMNS = [column for column in events.c if column.name != "search_text"]
-_NAMES = [column.name for column in _COLUMNS]
 _ID_CHUNK = 500
 
 
@@ -37,25 +35,6 @@ class Cursor(NamedTuple):
     def of(cls, event: Event) -> Cursor:
         """The place of `event`."""
         return cls(event.inserted_at, event.id)
-
-
-class RollupCount(NamedTuple):
-    """How many events of one kind fell into one minute (counted since 1970, UTC)."""
-
-    minute: int
-    category: str
-    event_type: str
-    severity: str | None
-    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
-
-
-class FacetCount(NamedTuple):
-    """How many events of one kind there were in a span of time."""
-
-    category: str
-    event_type: str
-    severity: str | None
-    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +52,6 @@ class Overview:
     newest: list[Event]
     rollups: list[RollupCount]
     last_position: int
-
-
-def minute_of(moment: datetime) -> int:
-    """The minute of `moment`, counted since 1970 in UTC."""
-    return int(moment.timestamp() // 60)
 
 
 class EventRepository:
@@ -105,7 +79,7 @@ class EventRepository:
             unique.setdefault(event.id, event)
         if not unique:
             return Appended([], 0)
-        rows = [_row(event) for event in unique.values()]
+        rows = [row_of(event) for event in unique.values()]
         async with self._database.write() as connection:
             statement = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
             result = await connection.execute(statement.returning(events.c.id, events.c.position), rows)
@@ -116,7 +90,7 @@ class EventRepository:
                 if event.id in positions
             ]
             if stored:
-                await _count_in_rollups(connection, stored)
+                await rollups.count_in(connection, stored)
         return Appended(stored, len(batch) - len(stored))
 
     async def newest(self, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
@@ -129,7 +103,7 @@ class EventRepository:
 
     async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]:
         """Up to `limit` events that match `query`, committed after `position`, in order of commit."""
-        statement = select(*_COLUMNS).where(events.c.position > position).order_by(events.c.position)
+        statement = select(*COLUMNS).where(events.c.position > position).order_by(events.c.position)
         return await self._page(_matching(statement, query), limit)
 
     async def resource_events(
@@ -155,7 +129,7 @@ class EventRepository:
             # An event that names the resource in both roles counts once.
             for role in (primary, secondary & not_(func.coalesce(primary, false()))):
                 total += (await connection.execute(select(func.count()).where(role))).scalar_one()
-                oldest = select(*_COLUMNS).where(role).order_by(events.c.inserted_at, events.c.id)
+                oldest = select(*COLUMNS).where(role).order_by(events.c.inserted_at, events.c.id)
                 for event in await self._filled(connection, oldest, 1):
                     first = event.inserted_at if first is None else min(first, event.inserted_at)
         return total, first
@@ -166,7 +140,7 @@ class EventRepository:
         found: list[Event] = []
         for start in range(0, len(wanted), _ID_CHUNK):
             chunk = wanted[start : start + _ID_CHUNK]
-            found.extend(await self._page(select(*_COLUMNS).where(events.c.id.in_(chunk)), len(chunk)))
+            found.extend(await self._page(select(*COLUMNS).where(events.c.id.in_(chunk)), len(chunk)))
         return found
 
     async def count(self, query: Node = EVERYTHING) -> int:
@@ -182,13 +156,8 @@ class EventRepository:
 
     async def facet_counts(self, since: datetime, until: datetime | None = None) -> list[FacetCount]:
         """Events by category, type and severity in the minutes from `since` up to and with `until`."""
-        kinds = (event_rollups.c.category, event_rollups.c.event_type, event_rollups.c.severity)
-        statement = (
-            select(*kinds, func.sum(event_rollups.c.count)).where(_minutes(since, until)).group_by(*kinds)
-        )
         async with self._database.read() as connection:
-            rows = await connection.execute(statement)
-            return [FacetCount(row[0], row[1], row[2] or None, int(row[3])) for row in rows]
+            return await rollups.facet_counts(connection, since, until)
 
     async def histogram(
         self, since: datetime, until: datetime | None = None, step_minutes: int = 1
@@ -197,27 +166,13 @@ class EventRepository:
 
         Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out.
         """
-        # The remainder has the sign of the minute, which is negative before 1970.
-        past = (event_rollups.c.minute % step_minutes + step_minutes) % step_minutes
-        bucket = event_rollups.c.minute - past
-        statement = (
-            select(bucket, event_rollups.c.severity, func.sum(event_rollups.c.count))
-            .where(_minutes(since, until))
-            .group_by(bucket, event_rollups.c.severity)
-            .order_by(bucket)
-        )
         async with self._database.read() as connection:
-            rows = await connection.execute(statement)
-            return [
-                (datetime.fromtimestamp(start * 60, UTC), severity or None, int(count))
-                for start, severity, count in rows
-            ]
+            return await rollups.histogram(connection, since, until, step_minutes)
 
     async def known_types(self) -> list[str]:
         """Every event type that was ever stored, by name. Reads the rollups, not the events."""
         async with self._database.read() as connection:
-            statement = select(event_rollups.c.event_type).distinct().order_by(event_rollups.c.event_type)
-            return list((await connection.execute(statement)).scalars())
+            return await rollups.known_types(connection)
 
     async def newest_of_types(self, patterns: Iterable[str], limit: int) -> list[Event]:
         """The newest events whose type matches one of `patterns`, where `*` stands for any text.
@@ -235,108 +190,17 @@ class EventRepository:
         """What a console opens with, read in one transaction so that nothing is counted twice."""
         async with self._database.read() as connection:
             newest = await self._filled(connection, _newest_first(query), limit)
-            rollup = event_rollups.c
-            columns = (rollup.minute, rollup.category, rollup.event_type, rollup.severity, rollup.count)
-            rollups = await connection.execute(select(*columns).where(_minutes(since, None)))
-            return Overview(
-                newest,
-                [
-                    RollupCount(minute, category, event_type, severity or None, count)
-                    for minute, category, event_type, severity, count in rollups
-                ],
-                await _last_position(connection),
-            )
+            counts = await rollups.minute_counts(connection, since)
+            return Overview(newest, counts, await _last_position(connection))
 
     async def _page(self, statement: Select[Any], limit: int) -> list[Event]:
         async with self._database.read() as connection:
             return await self._filled(connection, statement, limit)
 
     async def _filled(self, connection: AsyncConnection, statement: Select[Any], limit: int) -> list[Event]:
-        """`limit` events of `statement`; fewer only when it has no more, whatever rows are unreadable."""
-        found: list[Event] = []
-        offset = 0
-        while True:
-            rows = await _rows(connection, statement.limit(limit).offset(offset))
-            for row in rows:
-                if len(found) == limit:
-                    break
-                event = _event(row)
-                if event is None:
-                    self.unreadable += 1
-                else:
-                    found.append(event)
-            if len(rows) < limit or len(found) == limit:
-                return found
-            offset += limit
-
-
-async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[Row[Any] | None]:
-    """The rows of `statement`, None for one with a value that its column cannot hold."""
-    try:
-        return (await connection.execute(statement)).all()
-    except (TypeError, ValueError, OperationalError) as error:
-        if not _is_unreadable_value(error):
-            raise
-    # One such value fails the whole fetch; row by row, it fails its own row.
-    rows: list[Row[Any] | None] = []
-    for position in (await connection.execute(statement.with_only_columns(events.c.position))).scalars():
-        try:
-            rows.append(
-                (await connection.execute(select(*_COLUMNS).where(events.c.position == position))).one()
-            )
-        except (TypeError, ValueError, OperationalError) as error:
-            if not _is_unreadable_value(error):
-                raise
-            rows.append(None)
-    return rows
-
-
-def _is_unreadable_value(error: Exception) -> bool:
-    # SQLite's driver has no exception of its own for text that is not UTF-8.
-    return not isinstance(error, OperationalError) or "decode to UTF-8" in str(error.orig)
-
-
-def _event(row: Row[Any] | None) -> Event | None:
-    if row is None:
-        return None
-    try:
-        return Event.model_validate(dict(zip(_NAMES, row, strict=True)))
-    except ValidationError:
-        return None
-
-
-def _row(event: Event) -> dict[str, Any]:
-    row = dict(event.__dict__)
-    del row["position"]
-    row["actor_type"] = event.actor_type.value
-    row["severity"] = event.severity.value if event.severity else None
-    row["search_text"] = search_text(event)
-    return row
-
-
-async def _count_in_rollups(connection: AsyncConnection, stored: Sequence[Event]) -> None:
-    counts = Counter(
-        (minute_of(event.inserted_at), event.category, event.event_type, event.severity or NO_SEVERITY)
-        for event in stored
-    )
-    statement = insert(event_rollups)
-    statement = statement.on_conflict_do_update(
-        index_elements=[column.name for column in event_rollups.primary_key],
-        set_={"count": event_rollups.c.count + statement.excluded["count"]},
-    )
-    await connection.execute(
-        statement,
-        [
-            {
-                "minute": minute,
-                "category": category,
-                "event_type": kind,
-                "severity": str(severity),
-                "count": count,
-            }
-            for (minute, category, kind, severity), count in counts.items()
-        ],
-    )
+        found, unreadable = await read_events(connection, statement, limit)
+        self.unreadable += unreadable
+        return found
 
 
 def _roles(resource_type: str, resource_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -360,12 +224,7 @@ def _matching(statement: Select[Any], query: Node) -> Select[Any]:
 
 
 def _newest_first(query: Node) -> Select[Any]:
-    return _matching(select(*_COLUMNS), query).order_by(events.c.inserted_at.desc(), events.c.id.desc())
-
-
-def _minutes(since: datetime, until: datetime | None) -> ColumnElement[bool]:
-    from_minute = event_rollups.c.minute >= minute_of(since)
-    return from_minute if until is None else from_minute & (event_rollups.c.minute <= minute_of(until))
+    return _matching(select(*COLUMNS), query).order_by(events.c.inserted_at.desc(), events.c.id.desc())
 
 
 async def _last_position(connection: AsyncConnection) -> int:

@@ -123,7 +123,8 @@ class PtyConsole:
     @property
     def lines(self) -> list[str]:
         """The rows of the screen, top first, without blanks at their ends."""
-        for y in self.screen.dirty:
+        # The screen keeps the numbers of rows that it lost when it was made smaller.
+        for y in self.screen.dirty.intersection(range(self.screen.lines)):
             row = self.screen.buffer[y]
             # The second cell of a wide character holds no text.
             self._lines[y] = "".join([row[x].data for x in range(self.screen.columns)]).rstrip()

@@ -37,7 +37,7 @@ class ConsoleModel:
 
     @property
     def open_gaps(self) -> int:
-        """Gaps that may still hide events: the ones being repaired, and the ones left to the store."""
+        """Gaps that may still hide events. What was left to the store is told by its row."""
         return sum(gap.is_open for gap in self._gaps.values())
 
     def apply(self, arrivals: Arrivals, now: datetime, tick: float) -> None:
@@ -56,7 +56,7 @@ class ConsoleModel:
         self.timeline.unconfirmed |= arrivals.unconfirmed
         if arrivals.events:
             self.timeline.add(arrivals.events)
-            self.counts.add(arrivals.events)
+            self.counts.add(arrivals.events, now)
             newest = max(event.inserted_at for event in arrivals.events)
             self.newest_at = max(newest, self.newest_at) if self.newest_at else newest
             self.lag = (now - newest).total_seconds()

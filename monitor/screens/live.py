@@ -178,7 +178,7 @@ class LiveScreen(ConsoleScreen):
         """Go to a pane, bringing the side over the timeline where it is folded away."""
         if name != "timeline":
             self.remove_class("-side-hidden")
-            self.set_class(self.has_class("-narrow"), "-side-over")
+        self.set_class(self.has_class("-narrow") and name != "timeline", "-side-over")
         self.query_one(f"#{name}", Widget).focus()
 
     def action_side(self) -> None:
@@ -223,10 +223,10 @@ class LiveScreen(ConsoleScreen):
         self.run_worker(self._load_older(reader), group="older", exit_on_error=False)
 
     def on_older_page_loaded(self, message: OlderPageLoaded) -> None:
-        """Put the page before the first row, unless the filter has changed meanwhile."""
+        """Put the page before the first row, unless another page belongs there by now."""
         self._loading_older = False
         timeline = self.console.model.timeline
-        if message.shown == timeline.filter:
+        if (message.shown, message.floor) == (timeline.filter, timeline.floor):
             timeline.add_older(message.events, has_older=message.has_older)
         self.timeline.advance()
 
@@ -298,7 +298,7 @@ class LiveScreen(ConsoleScreen):
         except StoreError as error:
             self.post_message(StoreReadFailed(str(error)))
         else:
-            self.post_message(OlderPageLoaded(shown, page, len(page) >= OLDER_PAGE))
+            self.post_message(OlderPageLoaded(shown, floor, page, len(page) >= OLDER_PAGE))
 
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_screen(ResourceScreen(resource_type, resource_id))

@@ -209,9 +209,10 @@ class ResourceScreen(ConsoleScreen):
         except StoreError as error:
             self.post_message(StoreReadFailed(str(error)))
             return
-        self._timeline.add_older(page, has_older=len(page) >= PAGE)
-        self._facts_stale = True
         self._loading = False
+        if floor == self._timeline.floor:
+            self._timeline.add_older(page, has_older=len(page) >= PAGE)
+            self._facts_stale = True
         self.advance()
 
     def _add(self, events: list[Event]) -> None:

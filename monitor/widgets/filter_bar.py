@@ -26,6 +26,10 @@ class QueryInput(Input):
     class Cancelled(Message):
         """The operator wants the filter back that was there before."""
 
+    def replace(self, text: str, start: int, end: int) -> None:
+        """Take in typed or pasted text, cleaned: what is pasted may come from an event."""
+        super().replace(clean(text), start, end)
+
     def action_cancel(self) -> None:
         """Give up."""
         self.post_message(self.Cancelled())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from textual.strip import Strip
 
 from monitor.model.arrivals import FeedStatus, Link, Tally
-from monitor.text import clean
+from monitor.text import cell_width, clean, fit
 from monitor.widgets.lines import Lines, Part
 
 
@@ -55,7 +55,7 @@ class StatusLine(Lines):
         used = len(vitals.clock) + 1
         parts: list[Part] = []
         for group in groups:
-            cost = sum(len(text) for text, _style in group) + 2
+            cost = sum(cell_width(text) for text, _style in group) + 2
             if used + cost > width:
                 break
             used += cost
@@ -67,7 +67,11 @@ class StatusLine(Lines):
         vitals, status, tally = self._vitals, self._vitals.status, self._vitals.tally
         text, style = _LINK[status.link]
         groups: list[list[Part]] = [
-            [(" evtop", "strong"), (f" {clean(vitals.place)}", "dim"), (f" {text}", style)]
+            [
+                (" evtop", "strong"),
+                (f" {fit(clean(vitals.place), 20, pad=False)}", "dim"),
+                (f" {text}", style),
+            ]
         ]
         if status.store_error:
             groups.append([("✖ store away", "error")])
@@ -79,17 +83,19 @@ class StatusLine(Lines):
             groups.append([(f"▲ {vitals.firing:,} firing", "error")])
         groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
-        for name, count in (
-            ("dropped", tally.dropped),
-            ("gaps", vitals.open_gaps),
-            ("malformed", tally.malformed),
-            ("missed", tally.missed),
-            ("duplicates", tally.duplicates),
-            ("unreadable", tally.unreadable),
-        ):
-            if count or name in {"dropped", "gaps"}:
-                style = ("error" if name in {"gaps", "dropped"} else "warning") if count else ""
+        counts = (
+            ("dropped", tally.dropped, "error"),
+            ("gaps", vitals.open_gaps, "error"),
+            ("malformed", tally.malformed, "warning"),
+            ("missed", tally.missed, "warning"),
+            ("duplicates", tally.duplicates, "warning"),
+            ("unreadable", tally.unreadable, "warning"),
+        )
+        # What went wrong comes first; that nothing was dropped is said where there is room for it.
+        for name, count, style in counts:
+            if count:
                 groups.append([(f"{name} ", "dim"), (f"{count:,}", style)])
+        groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count, _ in counts[:2] if not count)
         groups.append([(f"{tally.received:,}", ""), (" received", "dim")])
         if status.reason and status.link is not Link.LIVE:
             groups.append([(clean(status.reason), "dim")])

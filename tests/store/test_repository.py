@@ -25,8 +25,8 @@ from store.repository import (
     EventRepository,
     FacetCount,
     RollupCount,
-    minute_of,
 )
+from store.rollups import minute_of
 from store.tables import event_rollups, events
 from tests.events import NOON, at, make_event, make_events
 
