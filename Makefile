@@ -23,14 +23,14 @@ run: $(STAMP) ## the console on EVTOP_STORE and EVTOP_BUS
 	$(BIN)/evtop
 
 test: $(STAMP) ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(STAMP) ## format, lint, types, import contracts, tests with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='store/*,monitor/model/*' --fail-under=90 --format=total
 
 bench: $(STAMP) ## the figures, one JSON object a line; ONLY=name runs one

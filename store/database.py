@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +22,8 @@ from store.migrations import HEAD
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer waits for another one before it gives up."""
+CLOSE_TIMEOUT_SECONDS = 10.0
+"""How long closing waits for transactions; longer than a writer waits for the lock."""
 _EXAMPLE = "not a database URL; write it like sqlite:////var/lib/evtop/events.db"
 
 
@@ -30,6 +32,9 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, place: str) -> None:
         self._engine = engine
+        self._users = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.place = place
         """Where the store is, for people: no password, no query string."""
 
@@ -67,7 +72,7 @@ class Database:
         try:
             await database._migrate()
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
         return database
 
@@ -78,7 +83,7 @@ class Database:
         Raises:
             StoreUnavailableError: the database failed.
         """
-        with self._errors_in_one_line():
+        with self._in_use(), self._errors_in_one_line():
             async with self._engine.connect() as connection, connection.begin():
                 yield connection
 
@@ -89,11 +94,22 @@ class Database:
         Raises:
             StoreUnavailableError: the database failed; nothing of the transaction was stored.
         """
-        with self._errors_in_one_line():
+        with self._in_use(), self._errors_in_one_line():
             async with self._engine.connect() as connection:
                 await connection.execution_options(evtop_write=True)
                 async with connection.begin():
                     yield connection
+
+    @contextmanager
+    def _in_use(self) -> Generator[None]:
+        self._users += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.set()
 
     @contextmanager
     def _errors_in_one_line(self) -> Generator[None]:
@@ -103,7 +119,13 @@ class Database:
             raise StoreUnavailableError(f"{STORE_SETTING} {self.place}: {_cause(error)}") from error
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, once the transactions under way have ended.
+
+        Their tasks may have been cancelled: a connection that is closed while one unwinds would never answer it.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await self._idle.wait()
         await self._engine.dispose()
 
     async def _migrate(self) -> None:

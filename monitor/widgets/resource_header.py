@@ -37,11 +37,11 @@ class ResourceHeader(Lines):
             status.append((f"  for {age(facts.status.since, now)}", ""))
             status.append((f", since {zone.full(facts.status.since)}", "dim"))
         seen: list[Part] = [("first     ", "dim"), (zone.full(first) if first else "–", "")]
-        seen.append((f"   {count:,} events", ""))
+        seen.append((f"   {_counted(count, 'event')}", ""))
         if facts.as_secondary:
-            seen.append((f", {facts.as_secondary:,} loaded ones in its secondary role", "dim"))
-        seen.append((f"   {facts.errors:,} errors", "error" if facts.errors else "dim"))
-        seen.append((f"   {facts.warnings:,} warnings", "warning" if facts.warnings else "dim"))
+            seen.append((f", {facts.as_secondary:,} of the loaded in its secondary role", "dim"))
+        seen.append((f"   {_counted(facts.errors, 'error')}", "error" if facts.errors else "dim"))
+        seen.append((f"   {_counted(facts.warnings, 'warning')}", "warning" if facts.warnings else "dim"))
         history: list[Part] = [("history   ", "dim")]
         for number, span in enumerate(reversed(facts.statuses[-12:])):
             history.append((" ← " if number else "", "dim"))
@@ -58,6 +58,10 @@ class ResourceHeader(Lines):
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         return self.strip(self._lines[y] if y < len(self._lines) else [], self.size.width)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _style(status: str) -> str:

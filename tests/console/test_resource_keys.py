@@ -70,8 +70,8 @@ async def test_the_page_tells_the_life_in_both_roles(opened: Opened) -> None:
         text = operator.text()
         assert "completed  for" in text
         assert "6 events" in text
-        assert "1 errors" in text
-        assert "1 loaded ones in its secondary role" in text
+        assert "1 error " in text
+        assert "1 of the loaded in its secondary role" in text
         assert "completed 12:00 ← downloading 12:00 ← paused 12:00 ← failed 12:00" in text
         assert "user:ana 2" in text
         assert "● live" in text

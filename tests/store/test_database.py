@@ -317,3 +317,22 @@ async def test_a_store_in_memory_needs_no_folder() -> None:
     async with database.read() as connection:
         assert (await connection.execute(sa.select(sa.func.count()).select_from(events))).scalar() == 0
     await database.close()
+
+
+async def test_closing_while_cancelled_readers_unwind_ends(database: Database) -> None:
+    """A connection that is closed under a task that unwinds never answers it: closing must wait for the task."""
+
+    async def read_on() -> None:
+        while True:
+            async with database.read() as connection:
+                await connection.execute(sa.text("SELECT count(*) FROM events"))
+
+    readers = [asyncio.create_task(read_on()) for _ in range(3)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for reader in readers:
+        reader.cancel()
+    async with asyncio.timeout(DEADLINE):
+        await database.close()
+        await asyncio.wait(readers)
+    assert all(reader.cancelled() for reader in readers)

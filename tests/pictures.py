@@ -1,0 +1,50 @@
+"""`python -m tests.pictures` draws the pictures of the documentation with the program itself.
+
+They are the scenes of the snapshots, so that a picture in the README can never show what the program does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.snapshots.conftest import Scene, busy_past
+from tests.snapshots.test_live import stream
+
+DOCS = Path(__file__).parent.parent / "docs"
+PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
+    "console.svg": ((120, 40), ()),
+    "console-80x24.svg": ((80, 24), ()),
+    "detail.svg": ((100, 30), ("E", "E", "enter")),
+    "resource.svg": ((100, 30), ("3", "enter")),
+}
+"""File name: the size in cells, and the keys to press first."""
+
+
+async def draw(name: str, say: Callable[[str], None]) -> None:
+    """Draw one picture into the documentation."""
+    size, keys = PICTURES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(Path(folder), busy_past())
+        async with scene.app.run_test(size=size) as pilot:
+            await scene.before(*keys, act=stream)(pilot)
+            await pilot.pause(0.2)
+            picture = scene.app.export_screenshot(title="evtop")
+    # A font fetched from elsewhere would make the picture depend on the network, and tell who looks at it.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (DOCS / name).write_text(picture, encoding="utf-8")
+    say(name)
+
+
+def main() -> None:
+    """Draw all of them."""
+    for name in PICTURES:
+        asyncio.run(draw(name, lambda text: print(text, file=sys.stderr)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What the README says works as written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor.app import EvtopApp
+from monitor.bindings import key_name
+from monitor.cli.main import app as command_line
+from monitor.screens.live import LiveScreen
+from monitor.widgets.category_pane import CategoryPane
+from monitor.widgets.timeline_view import TimelineView
+from store.query.parser import parse
+from store.query.syntax import EVERYTHING, FIELD_NAMES
+from tests.console.commands import Running, evtop
+from tests.pty_console import PrivateHome
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next one of its level."""
+    level = re.search(rf"^(#+) {title}$", README, re.MULTILINE)
+    assert level is not None, title
+    rest = README[level.end() :]
+    return re.split(rf"^#{{1,{len(level[1])}}} ", rest, flags=re.MULTILINE)[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(("target", "runs"), [("demo", "evtop demo"), ("test", "-m pytest")])
+def test_the_two_commands_do_what_is_said(target: str, runs: str) -> None:
+    assert f"make {target}" in blocks(section("Two commands"), "sh")[0]
+    done = subprocess.run(
+        ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert runs in done.stdout
+
+
+def test_what_is_typed_beside_the_demo_reaches_it() -> None:
+    lines = blocks(section("Two commands"), "sh")[1].splitlines()
+    with PrivateHome() as home, Running(home, "demo", "--no-console") as demo:
+        demo.wait_for("watch")
+        for line in lines:
+            words = ["sh", "-c", line]
+            if line.startswith("redis-cli"):
+                # Any client will do: the one that comes with the server may not be installed here.
+                payload = re.search(r"'(\{.*\})'", line)
+                assert payload is not None
+                code = (
+                    "import redis, sys, os; "
+                    "print(redis.Redis(unix_socket_path=os.path.expandvars(sys.argv[1]))"
+                    ".publish('evtop:events', sys.argv[2]))"
+                )
+                words = [sys.executable, "-c", code, "$XDG_RUNTIME_DIR/evtop/demo/bus.sock", payload[1]]
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            done = subprocess.run(
+                words,
+                env={**home.environment, "PATH": path},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            assert done.returncode == 0, done.stderr
+            assert done.stdout
+
+
+def test_the_example_runs_as_written(tmp_path: Path) -> None:
+    (example,) = blocks(section("Track events from your application"), "python")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env={**os.environ, "EVTOP_STORE": f"sqlite:///{tmp_path / 'events.db'}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["1 downloads error", "True"]
+
+
+def test_every_command_is_there() -> None:
+    told = set(re.findall(r"^\| `evtop (\w+)", README, re.MULTILINE))
+    assert told == {command.name for command in command_line.registered_commands}
+    with PrivateHome() as home:
+        assert "EVTOP_STORE" in evtop(home, "--help").stdout
+
+
+def test_every_key_is_told_and_every_told_key_is_bound() -> None:
+    bound = {
+        key_name(key)
+        for widget in (EvtopApp, LiveScreen, TimelineView, CategoryPane)
+        for binding in widget.BINDINGS
+        for key in _keys(binding)
+    }
+    told: set[str] = set()
+    for row in re.findall(r"^\| (.*?) \|", section("Keys"), re.MULTILINE):
+        told.update(re.findall(r"`([^`]+)`", row))
+    told -= {"0"}
+    assert bound - told == set()
+    assert told - bound == set()
+
+
+def _keys(binding: object) -> list[str]:
+    keys = getattr(binding, "key", None) or binding[0]  # type: ignore[index]
+    return str(keys).split(",")
+
+
+def test_every_filter_is_one() -> None:
+    examples = [
+        text
+        for row in re.findall(r"^\| (.*?) \|", section("Filters"), re.MULTILINE)
+        for text in re.findall(r"`([^`]+)`", row)
+    ]
+    assert len(examples) > 8
+    assert all(parse(text) != EVERYTHING for text in examples)
+
+
+def test_every_field_is_told() -> None:
+    line = re.search(r"^Fields: (.*)\.$", README, re.MULTILINE)
+    assert line is not None
+    assert set(re.findall(r"`(\w+)`", line[1])) <= set(FIELD_NAMES)
+
+
+def test_links_and_pictures_are_there() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert "docs/console.svg" in targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["console.svg", "console-80x24.svg"])
+def test_pictures_fetch_nothing(name: str) -> None:
+    picture = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert "@font-face" not in picture
+    assert "<image" not in picture
