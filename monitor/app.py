@@ -153,7 +153,7 @@ class EvtopApp(App[None]):
         """Tell the screens: all that collect events, and the one in sight, of which a dialog may hide a part."""
         covered = False
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen):
+            if isinstance(screen, ConsoleScreen) and screen.is_ready:
                 if screen is self.screen or (arrivals and screen.collects):
                     screen.advance(arrivals)
                 elif not covered:

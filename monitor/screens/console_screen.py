@@ -69,6 +69,11 @@ class ConsoleScreen(Screen[None]):
         """The application, as screens may use it."""
         return cast("Console", self.app)  # pyright: ignore[reportUnknownMemberType]
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether its widgets are there: a frame may come before they are composed, or after they are removed."""
+        return self.is_mounted and self.is_attached and self.is_running
+
     def vitals(self) -> Vitals:
         """What the status line shows now."""
         console, model = self.console, self.console.model
@@ -93,7 +98,8 @@ class ConsoleScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was on top."""
-        self.advance()
+        if self.is_ready:
+            self.advance()
 
 
 def _lag(since_newest: str, delivery: float | None) -> str:

@@ -101,6 +101,7 @@ class LiveScreen(ConsoleScreen):
         """Start on the timeline."""
         self.timeline.empty_text = "opening the store…"
         self.timeline.focus()
+        self.call_after_refresh(self.advance)
 
     @property
     def timeline(self) -> TimelineView:

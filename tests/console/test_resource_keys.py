@@ -255,3 +255,15 @@ async def test_help_of_the_resource_page(opened: Opened) -> None:
         await operator.press("question_mark")
         assert isinstance(operator.app.screen, HelpScreen)
         assert "keys of the resource timeline" in operator.text()
+
+
+async def test_a_frame_that_comes_while_a_page_opens_or_closes_breaks_nothing(opened: Opened) -> None:
+    async with opened(stored=life()) as operator:
+        for _ in range(5):
+            operator.app.open_screen(ResourceScreen("download", "9f3a"))
+            operator.app._second()
+            await operator.pilot.pause()
+            operator.app.pop_screen()
+            operator.app._second()
+        await operator.pilot.pause()
+        assert operator.app.screen is operator.live
