@@ -118,7 +118,10 @@ def _default_severity(data: dict[str, Any]) -> Severity | None:
 EventTypeName = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$")
 ]
-Category = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable_text)]
+Category = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, to_lower=True), AfterValidator(_storable_text)
+]
+"""Stored in lower case, as queries look for it."""
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable_text)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable_text)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_valid_metadata)]

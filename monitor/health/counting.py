@@ -29,7 +29,6 @@ class TooMany:
     threshold: int
     window: timedelta
     severity: Severity = Severity.ERROR
-    lookback: timedelta | None = timedelta(hours=1)
 
     def __post_init__(self) -> None:
         if self.threshold < 1 or self.window <= timedelta():

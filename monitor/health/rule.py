@@ -7,7 +7,7 @@ same alerts in whatever order and however often they arrive.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from monitor.health.components import Subject
@@ -58,11 +58,6 @@ class Rule(Protocol):
     @property
     def interest(self) -> Node:
         """The query that selects the events the rule needs, and perhaps more."""
-        ...
-
-    @property
-    def lookback(self) -> timedelta | None:
-        """How far back events are worth reading at start; None for all there are."""
         ...
 
     def watch(self) -> Watch:

@@ -55,7 +55,6 @@ class ComponentDown:
     name: str = "component-down"
     severity: Severity = Severity.ERROR
     interest: Node = field(default=Compare(Field.TYPE, Op.GLOB, f"*{HEALTH_SUFFIX}"))
-    lookback: timedelta | None = timedelta(days=30)
     limit: int = SUBJECTS_MAX
 
     def watch(self) -> Watch:
@@ -114,7 +113,6 @@ class JobFailed:
     name: str = "job-failed"
     severity: Severity = Severity.ERROR
     interest: Node = field(default=Or((_of_type(FAILED), _of_type(EXECUTED))))
-    lookback: timedelta | None = timedelta(days=30)
     limit: int = SUBJECTS_MAX
 
     def watch(self) -> Watch:
