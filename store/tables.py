@@ -1,4 +1,4 @@
-"""The tables. Only this file, the repository with what it is made of, the migrations and `query/sql.py` know columns."""
+"""The tables. Only this file, the repository and its parts, the migrations and `query/sql.py` know columns."""
 
 from __future__ import annotations
 
