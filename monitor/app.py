@@ -170,6 +170,7 @@ class EvtopApp(App[None]):
                 await asyncio.to_thread(importlib.import_module, module)
             self._backend = await self._connect()
             self.reader = self._backend
+            await asyncio.to_thread(_warm_up_the_query_language)
             if self._garbage is not None:
                 self._garbage.settle()
             await self._backend.run(self._deliver, types_of_interest(DEFAULT_RULES))
@@ -190,3 +191,10 @@ class EvtopApp(App[None]):
 
     def _deliver(self, arrivals: Arrivals) -> None:
         self.post_message(FeedAdvanced(arrivals))
+
+
+def _warm_up_the_query_language() -> None:
+    """Build the parser before the first key of a filter has to wait for it."""
+    from store.query.parser import parse
+
+    parse("type:a.b")

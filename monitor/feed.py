@@ -182,6 +182,10 @@ class Feed:
             self._gaps.repairing()
             self._something_new.set()
         last = await self._store.last_position()
+        if last < self._merge.position:
+            # Positions never go back: this is another store, or one that was emptied.
+            self._gaps.open("the store was replaced")
+            await self._store.open(self._now())
         behind = last > self._merge.position
         # While the bus is there, a new commit gets a moment for its announcement to arrive and be looked at.
         overdue = self._awaited > self._merge.position and self._intake.is_empty

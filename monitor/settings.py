@@ -37,7 +37,7 @@ class Settings:
         Raises:
             StartError: `EVTOP_BUS` is none of the kinds.
         """
-        store = os.environ.get(STORE_VARIABLE) or sqlite_url(data_dir() / "events.db")
+        store = os.environ.get(STORE_VARIABLE) or sqlite_url(_data_dir() / "events.db")
         bus = os.environ.get(BUS_VARIABLE) or EMBEDDED
         if bus not in {EMBEDDED, NO_BUS} and not bus.startswith(("redis://", "rediss://", "unix://")):
             raise StartError(
@@ -54,7 +54,14 @@ class Settings:
 
 def demo_store() -> Path:
     """The SQLite file of the demo."""
-    return data_dir() / "demo" / "events.db"
+    return _data_dir() / "demo" / "events.db"
+
+
+def _data_dir() -> Path:
+    try:
+        return data_dir()
+    except RuntimeError:
+        raise StartError(f"there is no home folder; set XDG_DATA_HOME, or {STORE_VARIABLE}") from None
 
 
 def sqlite_url(path: Path) -> str:

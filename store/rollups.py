@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +63,11 @@ async def count_in(connection: AsyncConnection, stored: Sequence[Event]) -> None
             for (minute, category, kind, severity), count in counts.items()
         ],
     )
+
+
+async def clear(connection: AsyncConnection) -> None:
+    """Delete all counts."""
+    await connection.execute(delete(event_rollups))
 
 
 async def minute_counts(connection: AsyncConnection, since: datetime) -> list[RollupCount]:

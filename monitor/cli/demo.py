@@ -89,21 +89,27 @@ def _alone(settings: Settings, rate: float, seed: int) -> None:
         fail(str(error))
     try:
         run_to_end(
-            live(settings.store, settings.bus, rate=rate, seed=seed, history=HISTORY_HOURS, ready=say_where)
+            live(
+                settings.store,
+                settings.bus,
+                rate=rate,
+                seed=seed,
+                history=HISTORY_HOURS,
+                fresh=True,
+                ready=say_where,
+            )
         )
     finally:
         bus.close()
 
 
 def _new_world(settings: Settings) -> EmbeddedBus:
-    """Start the demo's bus and remove what an earlier demo stored."""
+    """Start the demo's bus."""
     from store.embedded import EmbeddedBus
 
     try:
         bus = EmbeddedBus(settings.runtime)
         bus.wait_ready(5.0)
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{demo_store()}{suffix}").unlink(missing_ok=True)
     except OSError as error:
         raise StartError(f"the demo: {error}") from None
     return bus
@@ -111,8 +117,8 @@ def _new_world(settings: Settings) -> EmbeddedBus:
 
 def _start_application(settings: Settings, rate: float, seed: int) -> subprocess.Popen[bytes]:
     log = settings.runtime / APPLICATION_LOG
-    command = [sys.executable, "-m", "monitor.demo", "--rate", str(rate), "--seed", str(seed)]
-    command += ["--history", str(HISTORY_HOURS)]
+    command = [sys.executable, "-P", "-m", "monitor.demo", "--rate", str(rate), "--seed", str(seed)]
+    command += ["--history", str(HISTORY_HOURS), "--fresh"]
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             [*command, "--until-eof"],

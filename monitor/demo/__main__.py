@@ -21,6 +21,7 @@ def main() -> None:
     arguments.add_argument("--rate", type=float, default=5.0, help="events a second, on average")
     arguments.add_argument("--seed", type=int, default=1, help="the same seed tells the same story")
     arguments.add_argument("--history", type=float, default=0.0, help="hours of past to live through first")
+    arguments.add_argument("--fresh", action="store_true", help="delete all that the store holds first")
     arguments.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     options = arguments.parse_args()
     work = live(
@@ -29,6 +30,7 @@ def main() -> None:
         rate=options.rate,
         seed=options.seed,
         history=options.history,
+        fresh=options.fresh,
         until_eof=options.until_eof,
         ready=lambda: print("ready", flush=True),  # noqa: T201
     )
@@ -42,6 +44,7 @@ async def live(
     rate: float,
     seed: int,
     history: float,
+    fresh: bool = False,
     until_eof: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -53,10 +56,13 @@ async def live(
     if until_eof:
         # Whoever started this holds the other end: its death ends the input, whatever killed it.
         loop.add_reader(0, stop.set)
-    if history:
+    if history or fresh:
         # The past is stored without being announced: it is no news.
         async with await EventStore.open(store_url) as past:
-            events = seed_history(history, seed=seed)
+            if fresh:
+                # Not a new file: a console that still looks at the old one would never notice.
+                await past.repository.clear()
+            events = seed_history(history, seed=seed) if history else []
             for start in range(0, len(events), _CHUNK):
                 await past.create_many(events[start : start + _CHUNK])
     async with await EventStore.open(store_url, RedisBus(bus_url)) as store:

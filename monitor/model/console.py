@@ -51,13 +51,15 @@ class ConsoleModel:
             past = (*opening.history, *opening.newest)
             self.alerts.apply(past, now)
             if opening.newest:
-                self.newest_at = max(event.inserted_at for event in opening.newest)
+                self.newest_at = min(now, max(event.inserted_at for event in opening.newest))
             self.opened = True
         self.timeline.unconfirmed |= arrivals.unconfirmed
         if arrivals.events:
             self.timeline.add(arrivals.events)
             self.counts.add(arrivals.events, now)
             newest = max(event.inserted_at for event in arrivals.events)
+            # A producer whose clock runs ahead must not make a dead stream look alive.
+            newest = min(newest, now)
             self.newest_at = max(newest, self.newest_at) if self.newest_at else newest
             self.lag = (now - newest).total_seconds()
         self.alerts.apply(arrivals.events, now)

@@ -126,7 +126,11 @@ class Timeline:
         self.not_stored |= missing
 
     def apply(self, new_filter: Filter) -> None:
-        """Show what matches `new_filter` among the recent events; older ones are to be read from the store."""
+        """Show what matches `new_filter` among the recent events; older ones are to be read from the store.
+
+        A frozen list goes on: what it would have held at the freeze is not known any more.
+        """
+        self.frozen = False
         self.filter = new_filter
         self._matches = new_filter.predicate()
         self._rebuild()

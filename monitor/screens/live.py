@@ -17,6 +17,7 @@ from monitor.screens.detail import DetailScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
+from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
 from monitor.widgets.category_pane import CategoryPane
 from monitor.widgets.filter_bar import FilterBar
@@ -30,6 +31,8 @@ from store.event import Severity
 from store.query.syntax import QueryError
 
 OLDER_PAGE = 200
+RETRY_AFTER = 5.0
+"""Seconds until the store is asked again after a page could not be read."""
 COUNTS_EVERY = 0.5
 """Seconds between two countings of facets and histogram, which cost with the number of event types."""
 HINTS = [
@@ -80,6 +83,7 @@ class LiveScreen(ConsoleScreen):
         self.shown = Filter()
         self._before_editing = Filter()
         self._loading_older = False
+        self._retry_older_at = 0.0
         self._counts_due = 0.0
 
     def compose(self) -> ComposeResult:
@@ -126,6 +130,9 @@ class LiveScreen(ConsoleScreen):
 
     def action_edit_filter(self) -> None:
         """Edit the query."""
+        if self.query_one(FilterBar).display:
+            self.query_one(FilterBar).focus_input()
+            return
         self._before_editing = self.shown
         self.query_one(KeyHints).display = False
         self.query_one(FilterBar).open_with(self.shown.text)
@@ -203,7 +210,9 @@ class LiveScreen(ConsoleScreen):
         self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
 
     def action_back(self) -> None:
-        """Fold the side away and go to the timeline."""
+        """Close the filter bar, fold the side away and go to the timeline."""
+        if self.query_one(FilterBar).display:
+            self.on_filter_bar_closed()
         self.remove_class("-side-over")
         self.timeline.focus()
 
@@ -217,8 +226,11 @@ class LiveScreen(ConsoleScreen):
 
     def on_timeline_view_older_wanted(self) -> None:
         """Read a page of older events, one at a time."""
-        reader = self.console.reader
-        if self._loading_older or reader is None or self.console.model.timeline.is_full:
+        reader, timeline = self.console.reader, self.console.model.timeline
+        # The wish may be older than the answer to the one before it.
+        if self._loading_older or reader is None or timeline.is_full or not timeline.has_older:
+            return
+        if self.console.tick() < self._retry_older_at:
             return
         self._loading_older = True
         self.run_worker(self._load_older(reader), group="older", exit_on_error=False)
@@ -232,9 +244,10 @@ class LiveScreen(ConsoleScreen):
         self.timeline.advance()
 
     def on_store_read_failed(self, message: StoreReadFailed) -> None:
-        """Say so; the next move up tries again."""
+        """Say so, and leave the store in peace for a moment."""
         self._loading_older = False
-        self.notify(message.reason, severity="error", markup=False)
+        self._retry_older_at = self.console.tick() + RETRY_AFTER
+        self.notify(clean(message.reason), severity="error", markup=False)
 
     def on_category_pane_toggled(self, message: CategoryPane.Toggled) -> None:
         """Show or hide a category or type."""
@@ -287,9 +300,9 @@ class LiveScreen(ConsoleScreen):
         window = model.counts.window_minutes
         span = f"{console.zone.minute(now - timedelta(minutes=window - 1))} – {console.zone.minute(now)}"
         hidden = model.timeline.hidden
-        title = "Events a minute · the query is not counted in" if shown.text else "Events a minute"
-        note = f"{hidden:,} hidden by the filter" if hidden else ""
-        self.query_one(Histogram).show(model.counts.histogram(now, shown), title, span, note)
+        title = "Events a minute" + (", the query not counted in" if shown.text else "")
+        title += f" · {hidden:,} hidden by the filter" if hidden else ""
+        self.query_one(Histogram).show(model.counts.histogram(now, shown), title, span)
 
     async def _load_older(self, reader: Reader) -> None:
         timeline = self.console.model.timeline
@@ -298,6 +311,9 @@ class LiveScreen(ConsoleScreen):
             page = await reader.before(floor, OLDER_PAGE, shown.node())
         except StoreError as error:
             self.post_message(StoreReadFailed(str(error)))
+        except Exception as error:
+            # Whatever it was, the next page must be asked for again.
+            self.post_message(StoreReadFailed(f"reading failed: {type(error).__name__}"))
         else:
             self.post_message(OlderPageLoaded(shown, floor, page, len(page) >= OLDER_PAGE))
 

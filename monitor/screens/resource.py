@@ -24,6 +24,8 @@ from store.errors import StoreError
 from store.event import Event, Severity
 
 PAGE = 200
+RETRY_AFTER = 5.0
+"""Seconds until the store is asked again after it could not be read."""
 FACTS_EVERY = 0.5
 """Seconds between two sums over the loaded events."""
 HINTS = [
@@ -62,6 +64,7 @@ class ResourceScreen(ConsoleScreen):
         self._waiting: list[Event] = []
         self._opened = False
         self._loading = False
+        self._retry_at = 0.0
         self._facts = resource_facts((), resource_type, resource_id)
         self._facts_stale = False
         self._facts_due = 0.0
@@ -84,6 +87,9 @@ class ResourceScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Read its life from the store while live events wait."""
         self.query_one(TimelineView).focus()
+        # Whether the store has an event is known in one place.
+        model = self.console.model.timeline
+        self._timeline.unconfirmed, self._timeline.not_stored = model.unconfirmed, model.not_stored
         self._load(self._open())
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
@@ -95,6 +101,8 @@ class ResourceScreen(ConsoleScreen):
             else:
                 self._waiting.extend(new)
         self.show_vitals()
+        if not self._opened and self._may_load:
+            self._load(self._open())
         view = self.query_one(TimelineView)
         view.advance()
         if self._facts_stale and self.console.tick() >= self._facts_due:
@@ -168,13 +176,21 @@ class ResourceScreen(ConsoleScreen):
 
     def on_timeline_view_older_wanted(self) -> None:
         """Read further back."""
-        if self._opened and not self._loading and not self._timeline.is_full:
+        timeline = self._timeline
+        if self._opened and self._may_load and timeline.has_older and not timeline.is_full:
             self._load(self._older())
 
     def on_store_read_failed(self, message: StoreReadFailed) -> None:
-        """Say so."""
+        """Say so, and leave the store in peace for a moment."""
         self._loading = False
-        self.notify(message.reason, severity="error", markup=False)
+        self._retry_at = self.console.tick() + RETRY_AFTER
+        # The next try reads the store again, and with it what has waited.
+        self._waiting.clear()
+        self.notify(clean(message.reason), severity="error", markup=False)
+
+    @property
+    def _may_load(self) -> bool:
+        return not self._loading and self.console.tick() >= self._retry_at
 
     def _load(self, reading: object) -> None:
         self._loading = True
@@ -188,8 +204,8 @@ class ResourceScreen(ConsoleScreen):
         try:
             page = await reader.resource_events(*self._resource, None, PAGE)
             self._count, self._first = await reader.resource_span(*self._resource)
-        except StoreError as error:
-            self.post_message(StoreReadFailed(str(error)))
+        except Exception as error:
+            self._failed(error)
             return
         self._timeline.open_with(page, has_older=len(page) >= PAGE)
         self._facts_stale = True
@@ -203,17 +219,23 @@ class ResourceScreen(ConsoleScreen):
     async def _older(self) -> None:
         reader, floor = self.console.reader, self._timeline.floor
         if reader is None or floor is None:
+            self._loading = False
             return
         try:
             page = await reader.resource_events(*self._resource, floor, PAGE)
-        except StoreError as error:
-            self.post_message(StoreReadFailed(str(error)))
+        except Exception as error:
+            self._failed(error)
             return
         self._loading = False
         if floor == self._timeline.floor:
             self._timeline.add_older(page, has_older=len(page) >= PAGE)
             self._facts_stale = True
         self.advance()
+
+    def _failed(self, error: Exception) -> None:
+        """Whatever it was, the store must be asked again."""
+        known = isinstance(error, StoreError)
+        self.post_message(StoreReadFailed(str(error) if known else f"reading failed: {type(error).__name__}"))
 
     def _add(self, events: list[Event]) -> None:
         if events:

@@ -15,10 +15,6 @@ from store.event import Severity
 class SeverityPrompt(ModalScreen[tuple[Severity | None] | None]):
     """Answers with the severity in a tuple, (None,) for all events, or None when cancelled."""
 
-    DEFAULT_CSS = """
-    SeverityPrompt { background: transparent; }
-    SeverityPrompt KeyHints { dock: bottom; background: $cursor-line; }
-    """
     CHOICES: ClassVar[dict[str, Severity | None]] = {
         "0": None,
         "1": Severity.INFO,
@@ -32,7 +28,7 @@ class SeverityPrompt(ModalScreen[tuple[Severity | None] | None]):
 
     def compose(self) -> ComposeResult:
         """The question, in place of the key hints."""
-        hints = [("minimum severity:", "")]
+        hints = [("least severity", "")]
         hints.extend((key, str(severity or "all")) for key, severity in self.CHOICES.items())
         yield KeyHints([*hints, ("esc", "cancel")])
 

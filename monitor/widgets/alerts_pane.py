@@ -43,7 +43,9 @@ class AlertsPane(LineList):
             self._firing = firing
             self.border_title = Content(f"Alerts ─ {firing} firing" if firing else "Alerts")
             self.set_class(firing > 0, "-firing")
+        under_cursor = self._alerts[self.cursor].fingerprint if self._alerts else None
         self._alerts = alerts
+        self.keep_cursor_on(under_cursor, [alert.fingerprint for alert in alerts])
         self.lines_changed()
 
     def line_count(self) -> int:
@@ -70,6 +72,9 @@ class AlertsPane(LineList):
             kind, identifier = resource
             if identifier is not None:
                 self.post_message(self.AlertOpened(kind, identifier))
+                return
+        if self._alerts:
+            self.notify("this alert is about no single resource", markup=False, timeout=2)
 
     @staticmethod
     def _age(alert: Alert, now: datetime) -> str:

@@ -20,7 +20,11 @@ PREVIEW_DELAY = 0.12
 class QueryInput(Input):
     """The input, with escape as "put back"."""
 
-    BINDINGS = [("escape", "cancel", "Put back the old filter")]
+    BINDINGS = [
+        ("escape", "cancel", "Put back the old filter"),
+        # Leaving the bar open behind one's back would turn what is typed next into commands.
+        ("tab,shift+tab", "stay", "Stay in the filter"),
+    ]
 
     @dataclass
     class Cancelled(Message):
@@ -29,6 +33,9 @@ class QueryInput(Input):
     def replace(self, text: str, start: int, end: int) -> None:
         """Take in typed or pasted text, cleaned: what is pasted may come from an event."""
         super().replace(clean(text), start, end)
+
+    def action_stay(self) -> None:
+        """Do nothing."""
 
     def action_cancel(self) -> None:
         """Give up."""
@@ -69,6 +76,10 @@ class FilterBar(Container):
         field.cursor_position = len(field.value)
         self.show_error("")
         field.focus()
+
+    def focus_input(self) -> None:
+        """Go on typing."""
+        self.query_one(QueryInput).focus()
 
     def close(self) -> None:
         """Hide the bar."""

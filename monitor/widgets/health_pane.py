@@ -42,7 +42,9 @@ class HealthPane(LineList):
 
     def show(self, components: tuple[Component, ...]) -> None:
         """Show these components, and the present ages."""
+        under_cursor = self._components[self.cursor].name if self._components else None
         self._components = components
+        self.keep_cursor_on(under_cursor, [component.name for component in components])
         self.lines_changed()
 
     def line_count(self) -> int:
@@ -74,3 +76,5 @@ class HealthPane(LineList):
             component = self._components[self.cursor]
             if component.identifier is not None:
                 self.post_message(self.ComponentOpened(component.kind, component.identifier))
+            else:
+                self.notify("this component has no resource", markup=False, timeout=2)

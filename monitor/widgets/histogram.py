@@ -13,22 +13,21 @@ _LEVELS = len(BLOCKS)
 
 
 class Histogram(Lines):
-    """Bars over the lines it has, the newest minute at the right, with the peak and a note beside them."""
+    """Bars over the lines it has, the newest minute at the right, with the peak beside them."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._bars: tuple[MinuteBar, ...] = ()
         self._titles = ("", "")
-        self._note = ""
 
-    def show(self, bars: tuple[MinuteBar, ...], title: str, span: str, note: str) -> None:
-        """Show `bars`, oldest first. `note` is text of our own, not of an event."""
+    def show(self, bars: tuple[MinuteBar, ...], title: str, span: str) -> None:
+        """Show `bars`, oldest first. The titles are text of our own, not of an event."""
         if (title, span) != self._titles:
             self._titles = (title, span)
             self.border_title = Content(title)
             self.border_subtitle = Content(span)
-        if (bars, note) != (self._bars, self._note):
-            self._bars, self._note = bars, note
+        if bars != self._bars:
+            self._bars = bars
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -43,13 +42,9 @@ class Histogram(Lines):
         for bar in bars:
             glyph, style = _cell(bar, peak, height, height - 1 - y)
             parts.append((glyph * scale, style))
-        legend = (
-            [f"peak {peak:,}/min", self._note][y : y + 1]
-            if height > 1
-            else [self._note or f"peak {peak:,}/min"]
-        )
-        if legend and len(legend[0]) + 2 + scale * len(bars) <= width:
-            parts.append(("  " + legend[0], "dim"))
+        legend = f"  peak {peak:,}/min"
+        if y == 0 and len(legend) + scale * len(bars) <= width:
+            parts.append((legend, "dim"))
         return self.strip(parts, width)
 
 

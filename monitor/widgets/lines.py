@@ -127,6 +127,11 @@ class LineList(Lines, can_focus=True):
         """Draw again, with the cursor on a line that exists."""
         self._place(self.cursor)
 
+    def keep_cursor_on(self, item: str | None, items: list[str]) -> None:
+        """Keep the cursor on `item` while the list is sorted anew, as long as it is focused and among `items`."""
+        if self.has_focus and item in items:
+            self.cursor = items.index(item)
+
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
         width = self.size.width

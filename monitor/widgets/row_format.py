@@ -19,6 +19,8 @@ SEVERITY_MARK: dict[Severity | None, Part] = {
     None: ("   ", ""),
 }
 """Severity as glyph, letter and colour: none of the three is the only cue."""
+SUMMARY_MAX = 500
+"""Characters of a summary that are looked at; cleaning 64 KiB for forty cells would cost milliseconds a row."""
 UNCONFIRMED = "?"
 NOT_STORED = "∅"
 
@@ -64,7 +66,7 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, mark:
     if columns.actor:
         parts.append((" " + fit(clean(event.actor), columns.actor), "dim"))
     if columns.summary:
-        parts.append((" " + fit(clean(summarise(event)), columns.summary), ""))
+        parts.append((" " + fit(clean(summarise(event)[:SUMMARY_MAX]), columns.summary), ""))
     return parts
 
 

@@ -77,10 +77,12 @@ class StatusLine(Lines):
             groups.append([("✖ store away", "error")])
         if status.repairing and status.link is Link.LIVE:
             groups.append([("▲ gap, repairing", "warning")])
-        if status.link is Link.RECONNECTING or (status.link is Link.POLLING and status.attempt):
-            groups.append([(f"try {status.attempt}, next in {status.retry_in:.1f} s", "warning")])
         if vitals.firing:
             groups.append([(f"▲ {vitals.firing:,} firing", "error")])
+        if status.reason and status.link is not Link.LIVE:
+            groups.append([(fit(clean(status.reason), 36, pad=False), "warning")])
+        if status.link is Link.RECONNECTING or (status.link is Link.POLLING and status.attempt):
+            groups.append([(f"try {status.attempt}, next in {status.retry_in:.1f} s", "dim")])
         groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
         counts = (
@@ -97,6 +99,4 @@ class StatusLine(Lines):
                 groups.append([(f"{name} ", "dim"), (f"{count:,}", style)])
         groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count, _ in counts[:2] if not count)
         groups.append([(f"{tally.received:,}", ""), (" received", "dim")])
-        if status.reason and status.link is not Link.LIVE:
-            groups.append([(clean(status.reason), "dim")])
         return groups

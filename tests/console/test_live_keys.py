@@ -16,7 +16,7 @@ from monitor.zone import Zone
 from store.event import Event, Severity
 from store.query.syntax import Field
 from tests.console.conftest import Opened, Operator
-from tests.events import make_event, make_events
+from tests.events import at, make_event, make_events
 
 
 @pytest.mark.parametrize(("key", "moved"), [("k", -1), ("up", -1)])
@@ -189,7 +189,7 @@ async def test_filter_previews_applies_and_shows_itself(opened: Opened) -> None:
         assert not operator.live.query_one(FilterBar).display
         assert operator.live.focused is operator.timeline
         assert "type:download.failed" in operator.text()
-        assert f"{everything - len(operator.types):,} hidden by the filter" in operator.text("#histogram")
+        assert f"{everything - len(operator.types):,} hidden by the filter" in operator.text()
 
 
 async def test_filter_escape_puts_back_the_old_one(opened: Opened) -> None:
@@ -463,3 +463,49 @@ async def test_a_move_is_never_answered_late(opened: Opened) -> None:
         await operator.press("k")
         await operator.sees(moved)
         await operator.sees(lambda: operator.app.model.tally.received == 2000)
+
+
+async def test_tab_stays_in_the_filter_and_escape_closes_it_from_anywhere(opened: Opened) -> None:
+    async with opened() as operator:
+        bar = operator.live.query_one(FilterBar)
+        await operator.press("slash", *"((", "tab")
+        assert operator.live.focused is not None
+        assert operator.live.focused.id == "filter-input"
+        operator.timeline.focus()
+        await operator.press("escape")
+        assert not bar.display
+        assert operator.live.shown.text == ""
+
+
+async def test_the_prompt_for_a_severity_leaves_the_timeline_in_sight(opened: Opened) -> None:
+    async with opened() as operator:
+        await operator.press("exclamation_mark")
+        assert "least severity" in operator.text()
+        assert "download.completed" in operator.text()
+
+
+async def test_an_event_from_the_future_does_not_make_a_dead_stream_look_alive(opened: Opened) -> None:
+    async with opened(stored=[make_event(1)]) as operator:
+        await operator.store.create(make_event(2, inserted_at=at(400 * 86_400)))
+        await operator.sees(lambda: operator.app.model.tally.received == 1)
+        assert operator.app.model.newest_at == at(3600)
+
+
+async def test_a_store_that_was_emptied_is_said_and_read_anew(opened: Opened) -> None:
+    async with opened() as operator:
+        await operator.store.repository.clear()
+        await operator.sees(lambda: "the store was replaced" in operator.text())
+        assert operator.types == []
+        await operator.store.create(make_event(7000, event_type="settings.changed"))
+        await operator.sees(lambda: operator.types == ["settings.changed"])
+
+
+async def test_the_cursor_stays_on_its_component_while_the_list_is_sorted_anew(opened: Opened) -> None:
+    health = {"event_type": "indexer.health_changed", "resource_type": "indexer", "severity": "info"}
+    stored = [make_event(n, **health, resource_id=name, status="up") for n, name in enumerate("abc", start=1)]
+    async with opened(stored=stored) as operator:
+        await operator.press("3", "G")
+        await operator.store.create(make_event(50, **health, resource_id="b", status="down"))
+        await operator.sees(lambda: "down" in operator.text("#health"))
+        await operator.press("enter")
+        assert "indexer/c" in operator.text()

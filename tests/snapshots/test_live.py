@@ -68,7 +68,7 @@ def test_live(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_reconnecting(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
-    """Red `reconnecting` on the status line with the try and when the next one comes; a gap is open.
+    """Red `reconnecting` on the status line with the reason and, where there is room, the next try; a gap is open.
 
     The last row of the timeline is the open gap: events may be missing there.
     """
@@ -84,7 +84,7 @@ def test_reconnecting(scene: Scene, snap_compare: Any, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("size", SIZES)
 def test_polling_without_a_bus(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
-    """No bus: `polling` in amber with the reason `no bus` at the end of the line, where there is room."""
+    """No bus: `polling` in amber with the reason `no bus` beside it."""
     scene = Scene(tmp_path, [just_now(1, 30)], with_bus=False)
     assert snap_compare(scene.app, terminal_size=size, run_before=scene.before())
 
@@ -119,7 +119,7 @@ def test_frozen(scene: Scene, snap_compare: Any) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_filtered(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
-    """Only failures and warnings; the title shows the filter, the histogram says how many it hides."""
+    """Only failures and warnings; the title shows the filter, the histogram's title how many it hides."""
     keys = ["slash", *"severity>=warning -actor:user:ana", "enter"]
     assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(*keys))
 
