@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, not_, select, text, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -94,9 +94,10 @@ class EventRepository:
         return Appended(stored, len(batch) - len(stored))
 
     async def clear(self) -> None:
-        """Delete every event and every count. Positions go on where they were."""
+        """Delete every event and every count; positions begin anew, as in a new store."""
         async with self._database.write() as connection:
             await connection.execute(delete(events))
+            await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'events'"))
             await rollups.clear(connection)
 
     async def newest(self, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:

@@ -544,3 +544,13 @@ async def test_every_rollup_names_its_kind(database: Database, repository: Event
     async with database.read() as connection:
         (row,) = (await connection.execute(sa.select(event_rollups))).all()
     assert tuple(row) == (minute_of(at(1)), "system", "job.executed", "", 1)
+
+
+async def test_a_cleared_store_is_as_new(repository: EventRepository) -> None:
+    await repository.append(make_events(3, start=1))
+    await repository.clear()
+    assert await repository.newest() == []
+    assert await repository.known_types() == []
+    assert await repository.last_position() == 0
+    stored = await repository.append(make_events(1, start=9))
+    assert [event.position for event in stored.events] == [1]
