@@ -61,6 +61,7 @@ class CatchUp:
         self._slow = slow
         self._interest = tuple(interest)
         self._limit = limit
+        self._last = 0
 
     @property
     def unreadable(self) -> int:
@@ -76,7 +77,7 @@ class CatchUp:
         """Start, or start over, with the newest page. Returns how many commits that leaves out."""
         reader, overlap = self._reader, self._reader.commit_overlap
         overview = await self._ask(reader.overview(OPENING_PAGE, now - timedelta(minutes=WINDOW_MINUTES)))
-        last = overview.last_position
+        self._last = last = overview.last_position
         has_older = len(overview.newest) >= OPENING_PAGE
         recent = await self._ask(reader.after(max(0, last - overlap), overlap)) if overlap else []
         history = await self._ask(reader.newest_of_types(self._interest, _HISTORY)) if self._interest else []
@@ -90,6 +91,11 @@ class CatchUp:
     async def last_position(self) -> int:
         """The position of the latest commit."""
         return await self._ask(self._reader.last_position())
+
+    def went_back(self, last: int) -> bool:
+        """Whether the store ended later before: it is another one then, or was emptied, and is to be opened."""
+        self._last = max(self._last, last)
+        return last < self._last
 
     def too_far_behind(self, last: int) -> bool:
         """Whether more was missed than is worth loading."""

@@ -181,11 +181,13 @@ class Feed:
         if hole_met and self._can_close:
             self._gaps.repairing()
             self._something_new.set()
+        announced = self._merge.position
         last = await self._store.last_position()
-        if last < self._merge.position:
-            # Positions never go back: this is another store, or one that was emptied.
+        if self._store.went_back(last):
             self._gaps.open("the store was replaced")
             await self._store.open(self._now())
+        elif announced > last:
+            self._merge.go_back_to(last)
         behind = last > self._merge.position
         # While the bus is there, a new commit gets a moment for its announcement to arrive and be looked at.
         overdue = self._awaited > self._merge.position and self._intake.is_empty

@@ -129,6 +129,10 @@ class Merge:
         self._watermark.advance_to(position)
         self._floor = max(self._floor, self.position - keep)
 
+    def go_back_to(self, position: int) -> None:
+        """Note that the store ends at `position`: what messages said of later commits was not true."""
+        self._watermark = Watermark(position)
+
     def overdue(self, since: float) -> None:
         """Report the unconfirmed events that came before `since` as missing from the store."""
         for identifier in [key for key, moment in self._unconfirmed.items() if moment <= since]:

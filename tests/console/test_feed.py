@@ -13,6 +13,7 @@ import pytest
 from monitor.feed import FeedOptions
 from monitor.inbox import Inbox
 from monitor.intake import CHUNK
+from monitor.merge import MAX_UNCONFIRMED
 from monitor.model.arrivals import Link
 from store import wire
 from store.bus import CHANNEL, Signal
@@ -264,4 +265,4 @@ async def test_a_flood_of_bare_messages_is_all_marked_and_none_of_it_taken_for_s
             store.bus.publish(wire.encode(event))
         await until(lambda: len(watch.events) == 1500)
         assert watch.unconfirmed == {event.id for event in flood}
-        await until(lambda: len(watch.missing) == 1000)
+        await until(lambda: len(watch.missing) >= MAX_UNCONFIRMED)

@@ -86,6 +86,22 @@ async def test_what_does_not_fit_the_buffer_is_read_from_the_store(store: Applic
         assert watch.tally.missed == 0
 
 
+async def test_a_gap_stays_open_until_the_place_of_the_loss_is_reached(
+    store: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.intake.CHUNK", 5)
+    async with live(store, inbox=Inbox(max_messages=100)) as watch:
+        asked = store.reader.asked.count("last_position")
+        await store.create(300)
+        await until(lambda: watch.gaps)
+        await until(lambda: len(watch.events) == 300)
+        await until(lambda: watch.is_live)
+        # The store was looked at while messages from before the loss still waited.
+        assert store.reader.asked.count("last_position") > asked + 1
+        (gap,) = watch.last_gaps
+        assert (gap.state, gap.recovered) == (GapState.REPAIRED, 200)
+
+
 async def test_rows_that_are_no_events_do_not_end_a_catch_up_early(
     store: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,3 +201,48 @@ async def test_starting_over_keeps_what_only_the_bus_told_of(store: Application)
         await until(lambda: bare.id in watch.ids)
         assert bare.id in watch.unconfirmed
         assert watch.counted == 301
+
+
+async def test_a_store_that_was_cleared_is_opened_anew(store: Application) -> None:
+    await store.create(30)
+    async with live(store) as watch:
+        await store.quiet.repository.clear()
+        await store.create(2)
+        await until(lambda: len(watch.openings) == 2)
+        await until(lambda: watch.is_live and watch.counted == 2)
+        await store.create(3)
+        await until(lambda: watch.counted == 5)
+        assert [gap.cause for gap in watch.last_gaps] == ["the store was replaced"]
+
+
+async def test_commits_that_are_announced_while_the_store_is_looked_at_do_not_make_it_another_store(
+    store: Application,
+) -> None:
+    await store.create(3)
+    async with live(store) as watch:
+
+        async def announce_meanwhile() -> None:
+            await store.create(5)
+            await until(lambda: len(watch.events) == 5)
+
+        store.reader.after_["last_position"] = announce_meanwhile
+        await until(lambda: len(watch.events) == 5)
+        asked = len(store.reader.asked)
+        await until(lambda: store.reader.asked[asked:].count("last_position") >= 3)
+        assert len(watch.openings) == 1
+        assert not watch.gaps
+
+
+async def test_a_position_that_only_a_message_claims_hides_no_commit(store: Application) -> None:
+    (last,) = await store.create(1)
+    async with live(store) as watch:
+        claimed = Event(event_type="job.failed", position=(last.position or 0) + 1)
+        store.bus.publish(wire.encode(claimed))
+        await until(lambda: len(watch.events) == 1)
+        asked = len(store.reader.asked)
+        await until(lambda: store.reader.asked[asked:].count("last_position") >= 2)
+        (stored,) = await store.create_unannounced(1)
+        assert stored.position == claimed.position
+        await until(lambda: stored.id in watch.ids)
+        assert len(watch.openings) == 1
+        assert not watch.gaps

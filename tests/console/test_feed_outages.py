@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.feed import FeedOptions
 from monitor.inbox import Inbox
 from monitor.model.arrivals import Link
 from monitor.model.gaps import GapState
@@ -55,6 +56,13 @@ async def test_an_outage_is_one_gap_that_stays_open_until_live_again_while_polli
         await until(lambda: len(watch.events) == 18)
         assert len(watch.gaps) == 1
         assert watch.tally.missed == 12
+
+
+async def test_polling_begins_with_the_outage(store: Application) -> None:
+    async with live(store, FeedOptions(frame=0.01, safety_poll=60.0, poll=0.02)) as watch:
+        store.bus.disconnect("gone")
+        await store.create(3)
+        await until(lambda: len(watch.events) == 3, 1.0)
 
 
 async def test_what_arrives_while_the_store_is_read_comes_after_what_is_found_there(
