@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from store.taxonomy import SHIPPED
+from store.taxonomy import active
 
 METADATA_MAX_BYTES = 64 * 1024
 """Size of `metadata`, encoded as JSON."""
@@ -107,14 +107,16 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _default_category(data: dict[str, Any]) -> str:
-    return SHIPPED.category_of(data["event_type"])
+    return active().category_of(data["event_type"])
 
 
 def _default_severity(data: dict[str, Any]) -> Severity | None:
-    name = SHIPPED.severity_of(data["event_type"])
+    name = active().severity_of(data["event_type"])
     return Severity(name) if name else None
 
 
+EVENT_TYPE_RULE = "two or more words of a-z 0-9 _ -, joined by dots"
+"""What the pattern below says, in words."""
 EventTypeName = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$")
 ]
@@ -131,11 +133,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+_set = object.__setattr__
+
+
 class Event(BaseModel):
     """One thing that happened.
 
     Only `event_type` (dotted lower case, `noun.verb`) must be given. `category` and `severity` default to
-    what the shipped taxonomy says of the type, `inserted_at` to now, `id` to a new UUIDv7.
+    what the active taxonomy says of the type, `inserted_at` to now, `id` to a new UUIDv7.
     `inserted_at` is aware, in UTC, to the microsecond, by the producer's clock. `position` is given by the
     store on commit and is the cursor for catching up.
 
@@ -159,6 +164,26 @@ class Event(BaseModel):
     severity: Severity | None = Field(default_factory=_default_severity)
     inserted_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(default_factory=_now)
     position: int | None = Field(default=None, ge=1, le=_INT_MAX)
+
+    @classmethod
+    def from_valid(cls, fields: dict[str, Any], given: set[str]) -> Self:
+        """An event of `fields`, all of them, checked already: a second validation would double the cost.
+
+        `given` are the ones that were not filled in. The event takes over `fields`.
+        """
+        event = cls.__new__(cls)
+        # Past the check that keeps an event as it is.
+        _set(event, "__dict__", fields)
+        _set(event, "__pydantic_fields_set__", given)
+        _set(event, "__pydantic_extra__", None)
+        _set(event, "__pydantic_private__", None)
+        return event
+
+    def at(self, position: int) -> Self:
+        """This event as the store has it, at `position`."""
+        return self.from_valid(
+            {**self.__dict__, "position": position}, self.__pydantic_fields_set__ | {"position"}
+        )
 
     @property
     def sort_key(self) -> tuple[datetime, int]:
@@ -202,19 +227,16 @@ def search_text(event: Event) -> str:
     PostgreSQL's follows the locale, MariaDB's the collation). Parts are joined by newlines, so that no
     match spans two of them.
     """
-    parts: list[str] = [event.event_type]
-    parts.extend(
-        part
-        for part in (
-            event.actor_id,
-            event.resource_type,
-            event.resource_id,
-            event.secondary_resource_type,
-            event.secondary_resource_id,
-            event.status,
-        )
-        if part
+    named = (
+        event.event_type,
+        event.actor_id,
+        event.resource_type,
+        event.resource_id,
+        event.secondary_resource_type,
+        event.secondary_resource_id,
+        event.status,
     )
+    parts = [part for part in named if part]
     if event.metadata:
         _collect_text(event.metadata, parts)
     return "\n".join(parts).casefold()
@@ -225,10 +247,18 @@ def _collect_text(value: Any, parts: list[str]) -> None:
         parts.append(value)
     elif isinstance(value, dict):
         for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
-            parts.append(str(key))  # pyright: ignore[reportUnknownArgumentType]
-            _collect_text(item, parts)
+            parts.append(key)  # pyright: ignore[reportUnknownArgumentType]
+            if type(item) is str:  # pyright: ignore[reportUnknownArgumentType]
+                # Most of metadata is flat text, and every stored event passes here.
+                parts.append(item)
+            else:
+                _collect_text(item, parts)
     elif isinstance(value, (list, tuple)):
         for item in value:  # pyright: ignore[reportUnknownVariableType]
             _collect_text(item, parts)
+    elif value is True or value is False:
+        parts.append("true" if value else "false")
+    elif isinstance(value, int):
+        parts.append(str(value))
     elif value is not None:
         parts.append(to_json(value).decode())

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from store.event import Event
+from store.event import EVENT_TYPE_RULE, Event
 
 MESSAGE_MAX_BYTES = 256 * 1024
 """A larger message is malformed: it is counted and dropped without being parsed."""
@@ -60,7 +60,7 @@ def decode(payload: bytes) -> Announcement:
     try:
         wire = _ADAPTER.validate_json(payload)
     except ValidationError as error:
-        raise MalformedMessageError(_reason(error)) from None
+        raise MalformedMessageError(validation_reason(error)) from None
     except (ValueError, RecursionError) as error:
         raise MalformedMessageError(type(error).__name__) from None
     producer, sequence = wire.producer, wire.sequence
@@ -77,19 +77,24 @@ def _event(wire: _WireEvent) -> Event:
             try:
                 return Event.model_validate({**fields, "metadata": {**unknown, **wire.metadata}})
             except ValidationError as error:
-                raise MalformedMessageError(_reason(error)) from None
-    # The fields are validated already; a second validation would double the cost of the live path.
-    event = Event.__new__(Event)
-    object.__setattr__(event, "__dict__", fields)
-    object.__setattr__(event, "__pydantic_fields_set__", wire.__pydantic_fields_set__)
-    object.__setattr__(event, "__pydantic_extra__", None)
-    object.__setattr__(event, "__pydantic_private__", None)
-    return event
+                raise MalformedMessageError(validation_reason(error)) from None
+    return Event.from_valid(fields, wire.__pydantic_fields_set__)
 
 
-def _reason(error: ValidationError) -> str:
+def validation_reason(error: ValidationError) -> str:
+    """The first rule that was broken, and by which field, in one line of safe characters."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"][:2])
-    # Of all rules only the one for UUIDs quotes what it refuses, which may be a control character.
-    message = "Input should be a valid UUID" if first["type"] == "uuid_parsing" else first["msg"]
+    # A field that is not known is named as the sender named it.
+    place = ".".join(ascii(part)[1:-1] if isinstance(part, str) else str(part) for part in first["loc"][:2])[
+        :80
+    ]
+    match first["type"]:
+        case "uuid_parsing":
+            # The one message that quotes what it refuses, which may be a control character.
+            message = "must be a UUID"
+        case "string_pattern_mismatch":
+            message = EVENT_TYPE_RULE
+        case _:
+            # Rules of our own are ValueErrors, to which pydantic adds a prefix.
+            message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
