@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench lock pictures
+.PHONY: help setup demo run test check faults bench lock pictures
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: $(STAMP) ## format, lint, types, import contracts, tests with coverage
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='store/*,monitor/model/*' --fail-under=90 --format=total
+
+faults: $(STAMP) ## the long fault tests, about two hours; EVTOP_FAULT_REPEATS and EVTOP_FAULT_SEED change them
+	$(BIN)/python -m pytest tests/faults -m long_fault --maxfail=3
 
 bench: $(STAMP) ## the figures, one JSON object a line; ONLY=name runs one
 	$(BIN)/python -m tests.bench $(ONLY)
