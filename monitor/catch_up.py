@@ -14,7 +14,6 @@ from monitor.model.arrivals import Opening
 from monitor.model.catching_up import Seen
 from monitor.model.counts import WINDOW_MINUTES
 from store.event import Event
-from store.query.syntax import EVERYTHING, Node
 from store.repository import Overview
 
 OPENING_PAGE = 500
@@ -36,9 +35,9 @@ class Reader(Protocol):
     commit_overlap: int
     unreadable: int
 
-    async def overview(self, limit: int, since: datetime, query: Node = EVERYTHING) -> Overview: ...  # noqa: D102
+    async def overview(self, limit: int, since: datetime) -> Overview: ...  # noqa: D102
 
-    async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]: ...  # noqa: D102
+    async def after(self, position: int, limit: int = 1000) -> list[Event]: ...  # noqa: D102
 
     async def newest_of_types(self, patterns: Iterable[str], limit: int) -> list[Event]: ...  # noqa: D102
 

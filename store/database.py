@@ -1,104 +1,158 @@
-"""The database: engine, pragmas, transactions, schema version."""
+"""The database: transactions, schema version, errors in one line."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
-from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from store.errors import STORE_SETTING, SchemaTooNewError, StoreUnavailableError
+from store.database_url import described, parsed, unusable
+from store.engines import DatabaseKind, UnusableUrlError
+from store.errors import (
+    STORE_SETTING,
+    DataRefusedError,
+    SchemaTooNewError,
+    StoreUnavailableError,
+    one_line,
+)
 from store.migrations import HEAD
 
-BUSY_TIMEOUT_SECONDS = 5.0
-"""How long a writer waits for another one before it gives up."""
 CLOSE_TIMEOUT_SECONDS = 10.0
 """How long closing waits for transactions; longer than a writer waits for the lock."""
-_EXAMPLE = "not a database URL; write it like sqlite:////var/lib/evtop/events.db"
+_UNSENDABLE = (UnicodeError, OverflowError)
+"""What drivers raise, as it is, for text or a number that their protocol cannot express."""
 
 
 class Database:
     """An open database whose schema is this program's. `read()` and `write()` give its transactions."""
 
-    def __init__(self, engine: AsyncEngine, place: str) -> None:
+    def __init__(self, engine: AsyncEngine, kind: DatabaseKind, place: str) -> None:
         self._engine = engine
+        self._kind = kind
         self._users = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.place = place
         """Where the store is, for people: no password, no query string."""
+        self.dialect = engine.dialect.name
+        """SQLAlchemy's name of the dialect: sqlite, postgresql or mariadb."""
 
     @classmethod
     async def open(cls, url: str) -> Database:
-        """Connect to `url` (an SQLAlchemy URL), create the file if need be, and migrate the schema.
+        """Connect to `url` (an SQLAlchemy URL; `postgresql://` and `mysql://` get their driver) and migrate the schema.
+
+        SQLite's file is created if need be. Processes that open at once migrate once.
 
         Raises:
             StoreUnavailableError: the URL cannot be used, or the database not be reached or written.
             SchemaTooNewError: a later version of evtop has migrated it.
         """
-        parsed = _normalised(url)
-        place = described(url)
-        if parsed.database and ":memory:" not in parsed.database and not parsed.query:
-            try:
-                Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreUnavailableError(f"{STORE_SETTING} {place}: {error.strerror}") from None
+        database = await cls.connect(url)
         try:
-            engine = create_async_engine(
-                parsed,
-                json_serializer=lambda value: to_json(value).decode(),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-                json_deserializer=from_json,
-                connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-                hide_parameters=True,
-            )
-        except (ArgumentError, ValueError):
-            raise StoreUnavailableError(f"{STORE_SETTING} {place}: {_EXAMPLE}") from None
-        try:
-            await asyncio.to_thread(_prepare_file, engine)
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(f"{STORE_SETTING} {place}: {error}") from None
-        _prepare_sqlite(engine)
-        database = cls(engine, place)
-        try:
-            await database._migrate()
+            await database.migrate()
         except BaseException:
             await database.close()
             raise
         return database
 
+    @classmethod
+    async def connect(cls, url: str) -> Database:
+        """Like `open`, but leave the schema as it is: to look at it, or to migrate it later.
+
+        Raises:
+            StoreUnavailableError: the URL cannot be used, or SQLite's file not be created.
+        """
+        address, kind = parsed(url)
+        try:
+            engine = kind.create_engine(address)
+        except (UnusableUrlError, ArgumentError, ValueError, TypeError) as error:
+            raise unusable(url, kind, error) from None
+        database = cls(engine, kind, described(url))
+        with database._errors_in_one_line():
+            await kind.prepare(engine, address)
+        return database
+
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A read transaction: everything in it is seen at one moment. Keep it short, it holds back the WAL.
+        """A read transaction: everything in it is seen at one moment. Keep it short, it holds back SQLite's WAL.
 
         Raises:
             StoreUnavailableError: the database failed.
         """
-        with self._in_use(), self._errors_in_one_line():
-            async with self._engine.connect() as connection, connection.begin():
-                yield connection
+        async with self._transaction(write=False) as connection:
+            yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:
-        """A write transaction that takes the write lock at once, so that it never fails half way for it.
+        """A write transaction.
 
         Raises:
             StoreUnavailableError: the database failed; nothing of the transaction was stored.
+            DataRefusedError: it found fault with what was to be stored; nothing was.
         """
+        async with self._transaction(write=True) as connection:
+            yield connection
+
+    async def version(self) -> str | None:
+        """The schema's version; None for an empty database.
+
+        Raises:
+            StoreUnavailableError: the database failed.
+        """
+        async with self.read() as connection:
+            return await connection.run_sync(_schema_version)
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date, from any version. Other processes wait for the one that does it.
+
+        Raises:
+            StoreUnavailableError: the database failed, or may not be written.
+            SchemaTooNewError: a later version of evtop has migrated it.
+        """
+        version = await self.version()
+        if version == HEAD:
+            # A console needs no lock, and should not wait for whoever holds it.
+            return
+        self._refuse_newer(version)
         with self._in_use(), self._errors_in_one_line():
-            async with self._engine.connect() as connection:
-                await connection.execution_options(evtop_write=True)
-                async with connection.begin():
-                    yield connection
+            async with self._kind.migrating(self._engine) as connection:
+                version = await connection.run_sync(_schema_version)
+                if version != HEAD:
+                    self._refuse_newer(version)
+                    await connection.run_sync(_upgrade)
+
+    def _refuse_newer(self, version: str | None) -> None:
+        if version is not None and version > HEAD:
+            raise SchemaTooNewError(
+                f"{STORE_SETTING} {self.place}: its schema is version {version}, this evtop knows {HEAD}; "
+                "use a newer evtop"
+            )
+
+    async def close(self) -> None:
+        """Close all connections, once the transactions under way have ended.
+
+        Their tasks may have been cancelled: a connection that is closed while one unwinds would never answer it.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await self._idle.wait()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, *, write: bool) -> AsyncGenerator[AsyncConnection]:
+        with self._in_use(), self._errors_in_one_line(refusable=write):
+            async with self._in_time(), AsyncExitStack() as stack:
+                # An option that the driver does not take is found when it connects, and is no fault of the data.
+                with self._errors_in_one_line(TypeError, ValueError, AssertionError, OverflowError):
+                    connection = await stack.enter_async_context(
+                        self._kind.connect(self._engine, write=write)
+                    )
+                yield connection
 
     @contextmanager
     def _in_use(self) -> Generator[None]:
@@ -111,103 +165,30 @@ class Database:
             if not self._users:
                 self._idle.set()
 
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncGenerator[None]:
+        """A server that stops answering, without closing the connection, would be waited for for ever."""
+        limit = asyncio.timeout(self._kind.timeout)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise StoreUnavailableError(
+                f"{STORE_SETTING} {self.place}: no answer within {self._kind.timeout:g} s"
+            ) from None
+
     @contextmanager
-    def _errors_in_one_line(self) -> Generator[None]:
+    def _errors_in_one_line(self, *more: type[Exception], refusable: bool = False) -> Generator[None]:
+        """Name the place and the cause. `more` are kinds of error that stand for a failure here."""
         try:
             yield
-        except SQLAlchemyError as error:
-            raise StoreUnavailableError(f"{STORE_SETTING} {self.place}: {_cause(error)}") from error
-
-    async def close(self) -> None:
-        """Close all connections, once the transactions under way have ended.
-
-        Their tasks may have been cancelled: a connection that is closed while one unwinds would never answer it.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                await self._idle.wait()
-        await self._engine.dispose()
-
-    async def _migrate(self) -> None:
-        async with self.read() as connection:
-            version = await connection.run_sync(_schema_version)
-        if version == HEAD:
-            # A console needs no write lock, and should not wait for whoever holds it.
-            return
-        self._refuse_newer(version)
-        async with self.write() as connection:
-            version = await connection.run_sync(_schema_version)
-            if version == HEAD:
-                return
-            self._refuse_newer(version)
-            await connection.run_sync(_upgrade)
-
-    def _refuse_newer(self, version: str | None) -> None:
-        if version is not None and version > HEAD:
-            raise SchemaTooNewError(
-                f"{STORE_SETTING} {self.place}: its schema is version {version}, this evtop knows {HEAD}; "
-                "use a newer evtop"
-            )
-
-
-def _prepare_file(engine: AsyncEngine) -> None:
-    """Create the file if need be and switch it to write-ahead logging, which it then keeps.
-
-    Not by aiosqlite, whose thread reports a failure to a loop that may be gone by then. The switch needs the
-    file for itself and does not wait for it as other statements do (sqlite.org/wal.html), so it is tried again.
-    """
-    arguments: Any
-    options: Any
-    arguments, options = engine.dialect.create_connect_args(engine.url)
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    with closing(sqlite3.connect(*arguments, **options)) as connection:
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                code = error.sqlite_errorcode & 0xFF
-                if code == sqlite3.SQLITE_READONLY:
-                    return
-                if code not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() >= deadline:
-                    raise
-            time.sleep(0.01)
-
-
-def described(url: str) -> str:
-    """`url` for people: without password and query string."""
-    try:
-        return unquote(make_url(url).set(query={}).render_as_string(hide_password=True))
-    except (ArgumentError, ValueError):
-        return "(not a URL)"
-
-
-def _normalised(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise StoreUnavailableError(f"{STORE_SETTING}: {_EXAMPLE}") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreUnavailableError(
-            f"{STORE_SETTING} {described(url)}: only sqlite is supported by this version"
-        )
-    return parsed.set(drivername="sqlite+aiosqlite")
-
-
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        # The driver would open transactions at times of its own; `_begin` does it instead.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        write = connection.get_execution_options().get("evtop_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        except (SQLAlchemyError, OSError, sqlite3.Error, *_UNSENDABLE, *more) as error:
+            place, cause = f"{STORE_SETTING} {self.place}", _cause(error)
+            if refusable and (isinstance(error, _UNSENDABLE) or self._kind.refuses_data(error)):
+                raise DataRefusedError(place, cause) from error
+            raise StoreUnavailableError(f"{place}: {cause}") from error
 
 
 def _schema_version(connection: Connection) -> str | None:
@@ -227,6 +208,13 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _cause(error: SQLAlchemyError) -> str:
+def _cause(error: Exception) -> str:
+    """What went wrong, in one line. It may quote what was stored: never a password, see `hide_parameters`."""
     origin = getattr(error, "orig", None) or error
-    return str(origin).splitlines()[0] if str(origin) else type(origin).__name__
+    if isinstance(origin, OSError) and origin.strerror:
+        return one_line(origin.strerror)
+    # MariaDB's driver gives a code and a message.
+    message = origin.args[1] if len(origin.args) == 2 and isinstance(origin.args[0], int) else origin
+    if isinstance(origin, TimeoutError) and not str(message):
+        return "no answer in time"
+    return one_line(str(message)) or type(origin).__name__

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Dialect, Row, Select, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +17,10 @@ from store.tables import events
 
 COLUMNS = [column for column in events.c if column.name != "search_text"]
 """What an event is read from, in the order in which `read_events` expects it."""
+_UNREADABLE = (TypeError, ValueError, OverflowError, OperationalError)
+"""What drivers raise for a value that Python, or its column, cannot hold."""
 _NAMES = [column.name for column in COLUMNS]
+_INSERTED = [column.name for column in events.c]
 
 
 async def read_events(
@@ -46,7 +51,7 @@ async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence
     """The rows of `statement`, None for one with a value that its column cannot hold."""
     try:
         return (await connection.execute(statement)).all()
-    except (TypeError, ValueError, OperationalError) as error:
+    except _UNREADABLE as error:
         if not _is_unreadable_value(error):
             raise
     # One such value fails the whole fetch; row by row, it fails its own row.
@@ -56,7 +61,7 @@ async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence
             rows.append(
                 (await connection.execute(select(*COLUMNS).where(events.c.position == position))).one()
             )
-        except (TypeError, ValueError, OperationalError) as error:
+        except _UNREADABLE as error:
             if not _is_unreadable_value(error):
                 raise
             rows.append(None)
@@ -77,11 +82,54 @@ def _event(row: Row[Any] | None) -> Event | None:
         return None
 
 
-def row_of(event: Event) -> dict[str, Any]:
-    """The columns of `event`, but for its position, which the store gives."""
-    row = dict(event.__dict__)
-    del row["position"]
-    row["actor_type"] = event.actor_type.value
-    row["severity"] = event.severity.value if event.severity else None
-    row["search_text"] = search_text(event)
-    return row
+def _converter(name: str, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What makes of a value of this column what the driver takes; None when it takes it as it is."""
+    if dialect.name == "sqlite" and name == "inserted_at":
+        # What SQLAlchemy writes, which is UTC without its name, at a quarter of the time.
+        return _sqlite_moment
+    return events.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _sqlite_moment(moment: datetime) -> str:
+    return moment.isoformat(" ", "microseconds")[:26]
+
+
+class RowWriter:
+    """Events as parameters of one INSERT, converted as SQLAlchemy does for this dialect, at a third of its cost.
+
+    It converts every column of every row of a batch by name; here, only those are touched that need it.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        compiled = insert(events).compile(dialect=dialect, column_keys=_INSERTED)
+        self.statement = str(compiled)
+        """The INSERT, in the driver's parameter style."""
+        self._values = itemgetter(*_INSERTED)
+        self._converters = [
+            (name, convert) for name in _INSERTED if (convert := _converter(name, dialect)) is not None
+        ]
+
+    def parameters(self, batch: Sequence[Event]) -> list[tuple[Any, ...]]:
+        """One tuple for each event, in the order of the statement's parameters."""
+        rows: list[tuple[Any, ...]] = []
+        for event in batch:
+            row = dict(event.__dict__)
+            row["actor_type"] = event.actor_type._value_
+            row["severity"] = event.severity._value_ if event.severity else None
+            row["search_text"] = search_text(event)
+            for name, convert in self._converters:
+                row[name] = convert(row[name])
+            rows.append(self._values(row))
+        return rows
+
+
+_writers: dict[str, RowWriter] = {}
+
+
+async def insert_events(connection: AsyncConnection, batch: Sequence[Event]) -> None:
+    """Insert `batch`, whose events have their positions."""
+    dialect = connection.dialect
+    writer = _writers.get(dialect.name)
+    if writer is None:
+        writer = _writers[dialect.name] = RowWriter(dialect)
+    await connection.exec_driver_sql(writer.statement, writer.parameters(batch))

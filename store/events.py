@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from store.bus import Bus
 from store.database import Database
+from store.dead_letters import DeadLetterRepository
 from store.event import Event
+from store.event_counts import Bucket, Facet
+from store.event_filter import EVERY_EVENT, EventFilter
+from store.event_selection import Cursor
 from store.repository import EventRepository
+from store.taxonomy import active
 
 
 class EventStore:
-    """Records events and reads them back.
+    """Stores events and reads them back: for code that waits for the answer. `store.recorder` is for all other.
+
+    Every method raises `StoreUnavailableError` when the database fails.
 
     >>> async with await EventStore.open("sqlite:///events.db") as store:
     ...     await store.create(Event(event_type="download.failed", resource_type="download", resource_id="9f3a"))
@@ -23,6 +31,7 @@ class EventStore:
         self._database = database
         self._bus = bus
         self.repository = EventRepository(database)
+        self.dead_letters = DeadLetterRepository(database)
 
     @classmethod
     async def open(cls, url: str, bus: Bus | None = None) -> EventStore:
@@ -32,6 +41,11 @@ class EventStore:
             StoreError: the database cannot be used; the message is one line that says why.
         """
         return cls(await Database.open(url), bus)
+
+    @property
+    def database(self) -> Database:
+        """Where everything is."""
+        return self._database
 
     @property
     def place(self) -> str:
@@ -44,22 +58,84 @@ class EventStore:
         An event whose id is stored already is neither stored nor announced again; the stored one is returned.
 
         Raises:
-            StoreUnavailableError: it could not be stored.
+            RefusedEventError: the taxonomy does not admit it; the message says why.
+            DataRefusedError: the database found fault with it.
         """
         stored = await self.create_many([event]) or await self.repository.get([event.id])
         # The row that was there already may have been pruned since, or be no event.
         return stored[0] if stored else event
 
     async def create_many(self, events: Sequence[Event]) -> list[Event]:
-        """Store `events` in one transaction, then announce the new ones. Returns the new ones.
+        """Store `events` in one transaction, then announce the new ones, together. Returns the new ones.
 
         Raises:
-            StoreUnavailableError: none of them could be stored.
+            RefusedEventError: the taxonomy does not admit one of them; none is stored.
+            DataRefusedError: the database found fault with one of them; none is stored.
         """
-        appended = await self.repository.append(events)
+        taxonomy = active()
+        appended = await self.repository.append([taxonomy.admit(event) for event in events])
         if self._bus is not None and appended.events:
             await self._bus.announce(appended.events)
         return appended.events
+
+    async def list_events(
+        self,
+        chosen: EventFilter = EVERY_EVENT,
+        *,
+        limit: int = 100,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+    ) -> list[Event]:
+        """Up to `limit` events of `chosen`, newest first.
+
+        With `before`, the ones right before that place on the timeline; with `after`, the ones right after it. The
+        next page begins at `Cursor.of` the last event of this one, the page before at that of the first.
+
+        Raises:
+            ValueError: both `before` and `after` were given.
+        """
+        if before is not None and after is not None:
+            raise ValueError("a page lies before one place or after one, not both")
+        if before is not None:
+            return await self.repository.before(before, limit, chosen)
+        if after is not None:
+            return await self.repository.following(after, limit, chosen)
+        return await self.repository.newest(limit, chosen)
+
+    async def resource_events(
+        self,
+        resource_type: str,
+        resource_id: str,
+        chosen: EventFilter = EVERY_EVENT,
+        *,
+        limit: int = 100,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+    ) -> list[Event]:
+        """Events of one resource, in its primary and in its secondary role, paged as `list_events` does."""
+        return await self.repository.resource_events(
+            resource_type, resource_id, limit, before, after=after, chosen=chosen
+        )
+
+    async def count(self, chosen: EventFilter = EVERY_EVENT) -> int:
+        """How many stored events match `chosen`."""
+        return await self.repository.count(chosen)
+
+    async def facets(
+        self, facet: Facet, chosen: EventFilter = EVERY_EVENT, limit: int = 100
+    ) -> list[tuple[str | None, int]]:
+        """The most frequent values of `facet` among the events of `chosen`, with how many have it."""
+        return await self.repository.facets(facet, chosen, limit)
+
+    async def histogram(
+        self,
+        since: datetime,
+        until: datetime | None = None,
+        step_minutes: int = 1,
+        chosen: EventFilter = EVERY_EVENT,
+    ) -> Sequence[Bucket]:
+        """Events by bucket of `step_minutes` and severity, oldest first: see `EventRepository.histogram`."""
+        return await self.repository.histogram(since, until, step_minutes, chosen)
 
     async def close(self) -> None:
         """Close the bus and the database."""

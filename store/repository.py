@@ -6,43 +6,34 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, false, func, literal, not_, select, text, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store import rollups
+from store import appending, event_counts, rollups
+from store.appending import Appended
 from store.database import Database
 from store.event import Event
-from store.event_rows import COLUMNS, read_events, row_of
-from store.query.sql import where
-from store.query.syntax import EVERYTHING, Node
+from store.event_counts import Bucket, Facet
+from store.event_filter import EVERY_EVENT, EventFilter
+from store.event_rows import COLUMNS, read_events
+from store.event_selection import (
+    Cursor,
+    Selection,
+    conditions,
+    follows,
+    newest_first,
+    oldest_first,
+    page,
+    precedes,
+)
+from store.query.syntax import UNSTORABLE
 from store.rollups import FacetCount, RollupCount
 from store.tables import events
 
 _ID_CHUNK = 500
-
-
-class Cursor(NamedTuple):
-    """A place on the timeline: an event's `inserted_at` and `id`."""
-
-    inserted_at: datetime
-    id: UUID
-
-    @classmethod
-    def of(cls, event: Event) -> Cursor:
-        """The place of `event`."""
-        return cls(event.inserted_at, event.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What an append did: the new events with their positions, and how many were in the table already."""
-
-    events: list[Event]
-    duplicates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,16 @@ class EventRepository:
 
     A row that is no valid event (something else wrote it) is left out and counted in `unreadable`. The page
     is filled up with the ones after it: a page below its limit is the last one.
+
+    Every method raises `StoreUnavailableError` when the database fails.
     """
 
     commit_overlap = 0
-    """How far back of the last position a commit may still become visible: SQLite commits in order."""
+    """How far back of the last position a commit may still become visible: commits are made in order."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._dialect = database.dialect
         self.unreadable = 0
 
     async def append(self, batch: Sequence[Event]) -> Appended:
@@ -73,70 +67,79 @@ class EventRepository:
 
         Raises:
             StoreUnavailableError: nothing of the batch was stored.
+            DataRefusedError: the database found fault with one of the events; nothing of the batch was stored.
         """
-        unique: dict[UUID, Event] = {}
-        for event in batch:
-            unique.setdefault(event.id, event)
-        if not unique:
-            return Appended([], 0)
-        rows = [row_of(event) for event in unique.values()]
         async with self._database.write() as connection:
-            statement = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
-            result = await connection.execute(statement.returning(events.c.id, events.c.position), rows)
-            positions: dict[UUID, int] = {row.id: row.position for row in result}
-            stored = [
-                event.model_copy(update={"position": positions[event.id]})
-                for event in unique.values()
-                if event.id in positions
-            ]
-            if stored:
-                await rollups.count_in(connection, stored)
-        return Appended(stored, len(batch) - len(stored))
+            return await appending.append(connection, batch)
 
     async def clear(self) -> None:
         """Delete every event and every count; positions begin anew, as in a new store."""
         async with self._database.write() as connection:
+            await appending.reset(connection)
             await connection.execute(delete(events))
-            await connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'events'"))
             await rollups.clear(connection)
 
-    async def newest(self, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
-        """The newest `limit` events that match `query`."""
-        return await self._page(_newest_first(query), limit)
+    async def newest(self, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
+        """The newest `limit` events of `chosen`."""
+        return await self._page(page(chosen, self._dialect), limit)
 
-    async def before(self, cursor: Cursor, limit: int = 100, query: Node = EVERYTHING) -> list[Event]:
-        """The `limit` events that match `query` and come right before `cursor` on the timeline."""
-        return await self._page(_newest_first(query).where(_precedes(cursor)), limit)
+    async def before(self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
+        """The `limit` events of `chosen` that come right before `cursor` on the timeline."""
+        return await self._page(page(chosen, self._dialect).where(precedes(cursor)), limit)
 
-    async def after(self, position: int, limit: int = 1000, query: Node = EVERYTHING) -> list[Event]:
-        """Up to `limit` events that match `query`, committed after `position`, in order of commit."""
-        statement = select(*COLUMNS).where(events.c.position > position).order_by(events.c.position)
-        return await self._page(_matching(statement, query), limit)
+    async def following(
+        self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT
+    ) -> list[Event]:
+        """The `limit` events of `chosen` that come right after `cursor` on the timeline, newest first."""
+        statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), follows(cursor))
+        found = await self._page(statement.order_by(*oldest_first()), limit)
+        return found[::-1]
+
+    async def after(self, position: int, limit: int = 1000, chosen: Selection = EVERY_EVENT) -> list[Event]:
+        """Up to `limit` events of `chosen`, committed after `position`, in order of commit."""
+        statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), events.c.position > position)
+        return await self._page(statement.order_by(events.c.position), limit)
 
     async def resource_events(
-        self, resource_type: str, resource_id: str, limit: int = 100, before: Cursor | None = None
+        self,
+        resource_type: str,
+        resource_id: str,
+        limit: int = 100,
+        before: Cursor | None = None,
+        *,
+        after: Cursor | None = None,
+        chosen: Selection = EVERY_EVENT,
     ) -> list[Event]:
-        """The newest events of one resource, in its primary and in its secondary role."""
+        """The newest events of one resource, in its primary and in its secondary role.
+
+        With `before`, the ones right before that place; with `after`, the ones right after it. Newest first.
+        """
         found: dict[UUID, Event] = {}
+        statement = select(*COLUMNS).where(*conditions(chosen, self._dialect))
+        if before is not None:
+            statement = statement.where(precedes(before))
+        if after is not None:
+            statement = statement.where(follows(after))
+        forwards = after is not None and before is None
+        statement = statement.order_by(*(oldest_first() if forwards else newest_first()))
         async with self._database.read() as connection:
             # One index walk a role: an OR over both would sort all of the resource's events first.
             for role in _roles(resource_type, resource_id):
-                statement = _newest_first(EVERYTHING).where(role)
-                if before is not None:
-                    statement = statement.where(_precedes(before))
-                for event in await self._filled(connection, statement, limit):
+                for event in await self._filled(connection, statement.where(role), limit):
                     found[event.id] = event
-        return sorted(found.values(), key=lambda event: event.sort_key, reverse=True)[:limit]
+        ordered = sorted(found.values(), key=lambda event: event.sort_key, reverse=not forwards)[:limit]
+        return ordered[::-1] if forwards else ordered
 
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events one resource has, in both roles, and when the first one was."""
         primary, secondary = _roles(resource_type, resource_id)
         total, first = 0, None
+        counted = select(func.count()).select_from(events)
         async with self._database.read() as connection:
             # An event that names the resource in both roles counts once.
             for role in (primary, secondary & not_(func.coalesce(primary, false()))):
-                total += (await connection.execute(select(func.count()).where(role))).scalar_one()
-                oldest = select(*COLUMNS).where(role).order_by(events.c.inserted_at, events.c.id)
+                total += (await connection.execute(counted.where(role))).scalar_one()
+                oldest = select(*COLUMNS).where(role).order_by(*oldest_first())
                 for event in await self._filled(connection, oldest, 1):
                     first = event.inserted_at if first is None else min(first, event.inserted_at)
         return total, first
@@ -150,31 +153,51 @@ class EventRepository:
             found.extend(await self._page(select(*COLUMNS).where(events.c.id.in_(chunk)), len(chunk)))
         return found
 
-    async def count(self, query: Node = EVERYTHING) -> int:
-        """How many stored events match `query`."""
-        async with self._database.read() as connection:
-            statement = _matching(select(func.count()).select_from(events), query)
-            return (await connection.execute(statement)).scalar_one()
+    async def count(self, chosen: Selection = EVERY_EVENT) -> int:
+        """How many stored events match `chosen`.
 
-    async def last_position(self) -> int:
-        """The position of the latest commit; 0 for an empty store."""
-        async with self._database.read() as connection:
-            return await _last_position(connection)
-
-    async def facet_counts(self, since: datetime, until: datetime | None = None) -> list[FacetCount]:
-        """Events by category, type and severity in the minutes from `since` up to and with `until`."""
-        async with self._database.read() as connection:
-            return await rollups.facet_counts(connection, since, until)
-
-    async def histogram(
-        self, since: datetime, until: datetime | None = None, step_minutes: int = 1
-    ) -> list[tuple[datetime, str | None, int]]:
-        """Events by bucket and severity: (start of the bucket, severity, count), oldest first.
-
-        Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out.
+        Where it names category, type, severity and time alone, the rollups tell; rows that something else wrote
+        are not in them.
         """
         async with self._database.read() as connection:
-            return await rollups.histogram(connection, since, until, step_minutes)
+            return await event_counts.count(connection, chosen)
+
+    async def last_position(self) -> int:
+        """The position of the latest commit, which stays when its event is pruned; 0 for a new store."""
+        async with self._database.read() as connection:
+            return await appending.last_position(connection)
+
+    async def facet_counts(
+        self, since: datetime, until: datetime | None = None, chosen: EventFilter = EVERY_EVENT
+    ) -> list[FacetCount]:
+        """Recorded events by category, type and severity in the minutes from `since` up to and with `until`.
+
+        Of `chosen`, only category, type and severity may be given. Pruned events are counted too.
+        """
+        async with self._database.read() as connection:
+            return await rollups.facet_counts(connection, since, until, chosen)
+
+    async def facets(
+        self, facet: Facet, chosen: EventFilter = EVERY_EVENT, limit: int = 100
+    ) -> list[tuple[str | None, int]]:
+        """The most frequent values of `facet` among the stored events of `chosen`, with how many have it."""
+        async with self._database.read() as connection:
+            return await event_counts.facets(connection, facet, chosen, limit)
+
+    async def histogram(
+        self,
+        since: datetime,
+        until: datetime | None = None,
+        step_minutes: int = 1,
+        chosen: EventFilter = EVERY_EVENT,
+    ) -> Sequence[Bucket]:
+        """Events by bucket and severity: (start of the bucket, severity, count), oldest first.
+
+        Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out. Where `chosen` asks for
+        category, type and severity alone, the rollups are read, and pruned events are counted too.
+        """
+        async with self._database.read() as connection:
+            return await event_counts.histogram(connection, since, until, step_minutes, chosen)
 
     async def known_types(self) -> list[str]:
         """Every event type that was ever stored, by name. Reads the rollups, not the events."""
@@ -191,14 +214,15 @@ class EventRepository:
         types = [name for name in known if any(expression.fullmatch(name) for expression in expressions)]
         if not types:
             return []
-        return await self._page(_newest_first(EVERYTHING).where(events.c.event_type.in_(types)), limit)
+        statement = page(EVERY_EVENT, self._dialect).where(events.c.event_type.in_(types))
+        return await self._page(statement, limit)
 
-    async def overview(self, limit: int, since: datetime, query: Node = EVERYTHING) -> Overview:
+    async def overview(self, limit: int, since: datetime, chosen: Selection = EVERY_EVENT) -> Overview:
         """What a console opens with, read in one transaction so that nothing is counted twice."""
         async with self._database.read() as connection:
-            newest = await self._filled(connection, _newest_first(query), limit)
+            newest = await self._filled(connection, page(chosen, self._dialect), limit)
             counts = await rollups.minute_counts(connection, since)
-            return Overview(newest, counts, await _last_position(connection))
+            return Overview(newest, counts, await appending.last_position(connection))
 
     async def _page(self, statement: Select[Any], limit: int) -> list[Event]:
         async with self._database.read() as connection:
@@ -211,28 +235,12 @@ class EventRepository:
 
 
 def _roles(resource_type: str, resource_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    if UNSTORABLE.search(resource_type + resource_id):
+        # No event has it, and some of the databases refuse to look for it.
+        return false(), false()
     return (
         and_(events.c.resource_type == resource_type, events.c.resource_id == resource_id),
         and_(
             events.c.secondary_resource_type == resource_type, events.c.secondary_resource_id == resource_id
         ),
     )
-
-
-def _precedes(cursor: Cursor) -> ColumnElement[bool]:
-    place = tuple_(
-        literal(cursor.inserted_at, events.c.inserted_at.type), literal(cursor.id, events.c.id.type)
-    )
-    return tuple_(events.c.inserted_at, events.c.id) < place
-
-
-def _matching(statement: Select[Any], query: Node) -> Select[Any]:
-    return statement if query == EVERYTHING else statement.where(where(query))
-
-
-def _newest_first(query: Node) -> Select[Any]:
-    return _matching(select(*COLUMNS), query).order_by(events.c.inserted_at.desc(), events.c.id.desc())
-
-
-async def _last_position(connection: AsyncConnection) -> int:
-    return (await connection.execute(select(func.max(events.c.position)))).scalar() or 0

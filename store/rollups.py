@@ -2,66 +2,117 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Insert,
+    and_,
+    case,
+    delete,
+    false,
+    func,
+    null,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from store.event import Event
-from store.tables import NO_SEVERITY, event_rollups
+from store.event_filter import EVERY_EVENT, EventFilter
+from store.query.sql import where
+from store.query.syntax import EVERYTHING
+from store.sampling import weight
+from store.tables import NO_SEVERITY, event_rollups, events
+
+_CELL = [column.name for column in event_rollups.primary_key]
+COUNTED = frozenset({"category", "event_type", "severity"})
+"""The fields of an event by which it is counted."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SEVERITY: ColumnElement[str | None] = case(
+    (event_rollups.c.severity == NO_SEVERITY, null()), else_=event_rollups.c.severity
+)
 
 
 class RollupCount(NamedTuple):
-    """How many events of one kind fell into one minute (counted since 1970, UTC)."""
+    """How many events of one kind fell into one minute (counted since 1970, UTC).
+
+    `estimate` is what there was before sampling, a whole number where nothing was left out.
+    """
 
     minute: int
     category: str
     event_type: str
     severity: str | None
     count: int  # pyright: ignore[reportIncompatibleMethodOverride]
+    estimate: float
 
 
 class FacetCount(NamedTuple):
-    """How many events of one kind there were in a span of time."""
+    """How many events of one kind there were in a span of time; `estimate` is what there was before sampling."""
 
     category: str
     event_type: str
     severity: str | None
     count: int  # pyright: ignore[reportIncompatibleMethodOverride]
+    estimate: float
 
 
 def minute_of(moment: datetime) -> int:
     """The minute of `moment`, counted since 1970 in UTC."""
-    return int(moment.timestamp() // 60)
+    # Not by a float, which has no room for the microseconds of every year.
+    since = moment - _EPOCH
+    return since.days * 1440 + since.seconds // 60
 
 
-async def count_in(connection: AsyncConnection, stored: Sequence[Event]) -> None:
+async def add(connection: AsyncConnection, stored: Sequence[Event]) -> None:
     """Add `stored` to the rollups, in the transaction that stores them."""
-    counts = Counter(
-        (minute_of(event.inserted_at), event.category, event.event_type, event.severity or NO_SEVERITY)
-        for event in stored
-    )
-    statement = insert(event_rollups)
-    statement = statement.on_conflict_do_update(
-        index_elements=[column.name for column in event_rollups.primary_key],
-        set_={"count": event_rollups.c.count + statement.excluded["count"]},
-    )
+    cells: dict[tuple[int, str, str, str], tuple[int, float]] = {}
+    for event in stored:
+        severity = event.severity._value_ if event.severity else NO_SEVERITY
+        key = (minute_of(event.inserted_at), event.category, event.event_type, severity)
+        count, estimate = cells.get(key, (0, 0.0))
+        cells[key] = (count + 1, estimate + weight(event))
     await connection.execute(
-        statement,
+        _add_to_cells(connection.dialect.name, "count", "estimate"),
         [
-            {
-                "minute": minute,
-                "category": category,
-                "event_type": kind,
-                "severity": str(severity),
-                "count": count,
-            }
-            for (minute, category, kind, severity), count in counts.items()
+            {**dict(zip(_CELL, key, strict=True)), "count": count, "estimate": estimate}
+            # In one order in every transaction, so that two of them never wait for each other.
+            for key, (count, estimate) in sorted(cells.items())
         ],
+    )
+
+
+def _add_to_cells(dialect: str, *names: str) -> Insert:
+    """A statement that adds to the columns `names` of cells, and creates those that are not there."""
+    if dialect == "mariadb":
+        added = mysql.insert(event_rollups)
+        return added.on_duplicate_key_update(
+            {name: event_rollups.c[name] + added.inserted[name] for name in names}
+        )
+    insert = postgresql.insert(event_rollups) if dialect == "postgresql" else sqlite.insert(event_rollups)
+    return insert.on_conflict_do_update(
+        index_elements=_CELL, set_={name: event_rollups.c[name] + insert.excluded[name] for name in names}
+    )
+
+
+async def mark_pruned(connection: AsyncConnection, gone: FromClause) -> None:
+    """Count events as pruned, in the transaction that deletes them.
+
+    `gone` has the columns of a cell's key and `number`, how many of its events there are. No more are counted than
+    were recorded: rows that something else wrote are in no cell.
+    """
+    rollup, pruned = event_rollups.c, event_rollups.c.pruned + gone.c.number
+    await connection.execute(
+        update(event_rollups)
+        .where(*(rollup[name] == gone.c[name] for name in _CELL))
+        .values(pruned=case((pruned < rollup.count, pruned), else_=rollup.count))
     )
 
 
@@ -73,34 +124,38 @@ async def clear(connection: AsyncConnection) -> None:
 async def minute_counts(connection: AsyncConnection, since: datetime) -> list[RollupCount]:
     """All counts from the minute of `since` on, in no order."""
     rollup = event_rollups.c
-    columns = (rollup.minute, rollup.category, rollup.event_type, rollup.severity, rollup.count)
+    columns = (rollup.minute, rollup.category, rollup.event_type, _SEVERITY, rollup.count, rollup.estimate)
     rows = await connection.execute(select(*columns).where(_minutes(since, None)))
-    return [
-        RollupCount(minute, category, event_type, severity or None, count)
-        for minute, category, event_type, severity, count in rows
-    ]
+    return [RollupCount(*row) for row in rows]
 
 
 async def facet_counts(
-    connection: AsyncConnection, since: datetime, until: datetime | None
+    connection: AsyncConnection, since: datetime, until: datetime | None, chosen: EventFilter = EVERY_EVENT
 ) -> list[FacetCount]:
     """Events by category, type and severity in the minutes from `since` up to and with `until`."""
     kinds = (event_rollups.c.category, event_rollups.c.event_type, event_rollups.c.severity)
-    total = func.sum(event_rollups.c.count)
-    rows = await connection.execute(select(*kinds, total).where(_minutes(since, until)).group_by(*kinds))
-    return [FacetCount(row[0], row[1], row[2] or None, int(row[3])) for row in rows]
+    totals = (func.sum(event_rollups.c.count), func.sum(event_rollups.c.estimate))
+    statement = (
+        select(*kinds, *totals).where(_minutes(since, until), matching(chosen, connection)).group_by(*kinds)
+    )
+    return [
+        FacetCount(category, event_type, severity or None, int(count), float(estimate))
+        for category, event_type, severity, count, estimate in await connection.execute(statement)
+    ]
 
 
 async def histogram(
-    connection: AsyncConnection, since: datetime, until: datetime | None, step_minutes: int
+    connection: AsyncConnection,
+    since: datetime,
+    until: datetime | None,
+    step_minutes: int,
+    chosen: EventFilter = EVERY_EVENT,
 ) -> list[tuple[datetime, str | None, int]]:
     """Events by bucket of `step_minutes` and severity, oldest first; empty buckets are left out."""
-    # The remainder has the sign of the minute, which is negative before 1970.
-    past = (event_rollups.c.minute % step_minutes + step_minutes) % step_minutes
-    bucket = event_rollups.c.minute - past
+    bucket = bucket_of(event_rollups.c.minute, step_minutes)
     statement = (
         select(bucket, event_rollups.c.severity, func.sum(event_rollups.c.count))
-        .where(_minutes(since, until))
+        .where(_minutes(since, until), matching(chosen, connection))
         .group_by(bucket, event_rollups.c.severity)
         .order_by(bucket)
     )
@@ -111,10 +166,58 @@ async def histogram(
     ]
 
 
+def bucket_of(minute: ColumnElement[int], step_minutes: int) -> ColumnElement[int]:
+    """The first minute of the bucket that `minute` falls into."""
+    # The remainder has the sign of the minute, which is negative before 1970.
+    return minute - (minute % step_minutes + step_minutes) % step_minutes
+
+
+async def stored_count(
+    connection: AsyncConnection, first: int | None, last: int | None, chosen: EventFilter
+) -> int:
+    """How many events that match `chosen` are stored of the minutes `first` up to and without `last`."""
+    rollup = event_rollups.c
+    statement = select(func.coalesce(func.sum(rollup.count - rollup.pruned), 0)).where(
+        matching(chosen, connection)
+    )
+    if first is not None:
+        statement = statement.where(rollup.minute >= first)
+    if last is not None:
+        statement = statement.where(rollup.minute < last)
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def stored_by(connection: AsyncConnection, name: str, chosen: EventFilter) -> dict[str | None, int]:
+    """How many events that match `chosen` are stored, by the counted field `name`."""
+    column = event_rollups.c[name]
+    total = func.sum(event_rollups.c.count - event_rollups.c.pruned)
+    statement = select(column, total).where(matching(chosen, connection)).group_by(column)
+    return {value or None: int(count) for value, count in await connection.execute(statement) if count}
+
+
 async def known_types(connection: AsyncConnection) -> list[str]:
     """Every event type that was ever stored, by name."""
-    statement = select(event_rollups.c.event_type).distinct().order_by(event_rollups.c.event_type)
-    return list((await connection.execute(statement)).scalars())
+    return sorted((await connection.execute(select(event_rollups.c.event_type).distinct())).scalars())
+
+
+def matching(chosen: EventFilter, connection: AsyncConnection) -> ColumnElement[bool]:
+    """The condition on cells that holds for the events of `chosen`, which must be counted (`is_counted`)."""
+    if chosen.is_impossible:
+        return false()
+    conditions = [event_rollups.c[name] == value for name, value in chosen.exact.items()]
+    if chosen.node != EVERYTHING:
+        conditions.append(_of_cells(where(chosen.node, connection.dialect.name)))
+    return and_(true(), *conditions)
+
+
+def _of_cells(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition on events as one on the cells that count them."""
+    columns: dict[Any, Any] = {
+        events.c.category: event_rollups.c.category,
+        events.c.event_type: event_rollups.c.event_type,
+        events.c.severity: _SEVERITY,
+    }
+    return replacement_traverse(condition, {}, lambda element, **_: columns.get(element))
 
 
 def _minutes(since: datetime, until: datetime | None) -> ColumnElement[bool]:

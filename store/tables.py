@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Index,
-    Integer,
     MetaData,
-    String,
+    SmallInteger,
     Table,
-    Text,
-    TypeDecorator,
-    Uuid,
 )
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC, to the microsecond. SQLite and MariaDB keep no zone, so it is put back here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive moment: nobody knows which zone it meant."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a zone cannot be stored")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Give the moment its zone back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
+from store.column_types import (
+    IDENTIFIER,
+    LONG_TEXT,
+    METADATA,
+    MINUTE,
+    POSITION,
+    REAL,
+    SERVER_OPTIONS,
+    UtcDateTime,
+    short_text,
+)
 
 metadata = MetaData()
-_Position = BigInteger().with_variant(Integer(), "sqlite")
 
 events = Table(
     "events",
     metadata,
-    Column("position", _Position, primary_key=True, autoincrement=True),
-    Column("id", Uuid(), nullable=False, unique=True),
-    Column("event_type", String(128), nullable=False),
-    Column("category", String(64), nullable=False),
-    Column("actor_type", String(16), nullable=False),
-    Column("actor_id", String(255)),
-    Column("resource_type", String(64)),
-    Column("resource_id", String(255)),
-    Column("secondary_resource_type", String(64)),
-    Column("secondary_resource_id", String(255)),
-    Column("metadata", JSON(), nullable=False),
-    Column("status", String(64)),
-    Column("severity", String(16)),
+    Column("position", POSITION, primary_key=True, autoincrement=True),
+    Column("id", IDENTIFIER, nullable=False, unique=True),
+    Column("event_type", short_text(128), nullable=False),
+    Column("category", short_text(64), nullable=False),
+    Column("actor_type", short_text(16), nullable=False),
+    Column("actor_id", short_text(255)),
+    Column("resource_type", short_text(64)),
+    Column("resource_id", short_text(255)),
+    Column("secondary_resource_type", short_text(64)),
+    Column("secondary_resource_id", short_text(255)),
+    Column("metadata", METADATA, nullable=False),
+    Column("status", short_text(64)),
+    Column("severity", short_text(16)),
     Column("inserted_at", UtcDateTime(), nullable=False),
-    Column("search_text", Text(), nullable=False),
+    Column("search_text", LONG_TEXT, nullable=False),
     CheckConstraint("actor_type IN ('user', 'system', 'job')", name="events_actor_type"),
     CheckConstraint("severity IN ('info', 'warning', 'error')", name="events_severity"),
     # A position is never given out twice, even after the newest events were pruned.
     sqlite_autoincrement=True,
+    **SERVER_OPTIONS,
 )
 """One row an event, never updated. `search_text` is what bare words look in (`store.event.search_text`)."""
 
@@ -81,6 +61,9 @@ Index(
     events.c.secondary_resource_type,
     events.c.secondary_resource_id,
     events.c.inserted_at,
+    # Few events have one. With the others in the index, SQLite's statistics (`ANALYZE`) make it look useless.
+    sqlite_where=events.c.secondary_resource_type.is_not(None),
+    postgresql_where=events.c.secondary_resource_type.is_not(None),
 )
 Index("events_by_time", events.c.inserted_at, events.c.id)
 Index("events_by_category_and_type", events.c.category, events.c.event_type, events.c.inserted_at)
@@ -91,15 +74,50 @@ NO_SEVERITY = ""
 event_rollups = Table(
     "event_rollups",
     metadata,
-    Column("minute", Integer(), primary_key=True),
-    Column("category", String(64), primary_key=True),
-    Column("event_type", String(128), primary_key=True),
-    Column("severity", String(16), primary_key=True),
+    Column("minute", MINUTE, primary_key=True),
+    Column("category", short_text(64), primary_key=True),
+    Column("event_type", short_text(128), primary_key=True),
+    Column("severity", short_text(16), primary_key=True),
     Column("count", BigInteger(), nullable=False),
+    Column("estimate", REAL, nullable=False, server_default="0"),
+    Column("pruned", BigInteger(), nullable=False, server_default="0"),
     sqlite_with_rowid=False,
+    **SERVER_OPTIONS,
 )
 """Events counted by minute (since 1970, UTC), category, type and severity, in the transaction that adds them.
 
 Histograms, facets and rates read this table, so that their cost grows with the time shown and not with the
-number of events stored.
+number of events stored. `count` is what was recorded, `pruned` how many of them retention deleted since, and
+`estimate` what there was before sampling: the same as `count` where nothing was left out.
 """
+
+event_head = Table(
+    "event_head",
+    metadata,
+    Column("id", SmallInteger(), primary_key=True, autoincrement=False),
+    Column("position", BigInteger(), nullable=False),
+    CheckConstraint("id = 1", name="event_head_is_one_row"),
+    **SERVER_OPTIONS,
+)
+"""One row: the position of the latest commit.
+
+Whoever appends moves it on first, and holds its lock until the commit. So positions become visible in their
+order on every database, and one that was given out stays given out when its event is pruned.
+"""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", POSITION, primary_key=True, autoincrement=True),
+    Column("event_id", IDENTIFIER),
+    Column("event_type", short_text(128)),
+    Column("reason", short_text(500), nullable=False),
+    Column("payload", LONG_TEXT, nullable=False),
+    Column("producer", short_text(128)),
+    Column("failed_at", UtcDateTime(), nullable=False),
+    sqlite_autoincrement=True,
+    **SERVER_OPTIONS,
+)
+"""Events that could not be stored, each with the reason. `payload` is JSON, escaped to ASCII."""
+
+Index("dead_letters_by_time", dead_letters.c.failed_at)

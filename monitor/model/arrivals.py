@@ -10,7 +10,7 @@ from uuid import UUID
 from monitor.model.gaps import Gap
 from store.event import Event
 
-RollupRow = tuple[int, str, str, str | None, int]
+RollupRow = tuple[int, str, str, str | None, int, float]
 """Minute since 1970, category, event type, severity, count."""
 
 

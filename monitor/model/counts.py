@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.model.filter import Filter
 from store.event import Event
+from store.sampling import weight
 
 WINDOW_MINUTES = 60
 SPARK_BUCKETS = 12
@@ -20,12 +21,17 @@ Kind = tuple[str, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class FacetLine:
-    """One facet value: how many events in the window, and when (`SPARK_BUCKETS` counts, oldest first)."""
+    """One facet value: how many events in the window, and when (`SPARK_BUCKETS` counts, oldest first).
+
+    Where producers kept only a share of the events, the numbers are what there was before, as far as can be told,
+    and `is_estimate` says so.
+    """
 
     name: str
     count: int
     spark: tuple[int, ...]
     types: tuple[FacetLine, ...] = ()
+    is_estimate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +54,21 @@ class MinuteCounts:
 
     def __init__(self, window_minutes: int = WINDOW_MINUTES) -> None:
         self.window_minutes = window_minutes
-        self._minutes: dict[int, Counter[Kind]] = defaultdict(Counter)
+        self._minutes: dict[int, defaultdict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+        self._sampled: set[tuple[str, str]] = set()
         self._kinds: set[tuple[str, str]] = set()
         self._categories: set[str] = set()
 
-    def seed(self, rollups: Iterable[tuple[int, str, str, str | None, int]]) -> None:
-        """Start over with (minute since 1970, category, event type, severity, count)."""
+    def seed(self, rollups: Iterable[tuple[int, str, str, str | None, int, float]]) -> None:
+        """Start over with (minute since 1970, category, event type, severity, count, count before sampling)."""
         self._minutes.clear()
+        self._sampled.clear()
         self._kinds.clear()
         self._categories.clear()
-        for minute, category, event_type, severity, count in rollups:
-            self._minutes[minute][self._kind(category, event_type, severity)] += count
+        for minute, category, event_type, severity, count, estimate in rollups:
+            self._count(
+                minute, self._kind(category, event_type, severity), estimate, sampled=estimate != count
+            )
 
     def add(self, events: Iterable[Event], now: datetime | None = None) -> None:
         """Count live events, late ones in the minute in which they happened.
@@ -69,7 +79,9 @@ class MinuteCounts:
         for event in events:
             minute = int(event.inserted_at.timestamp() // 60)
             severity = event.severity.value if event.severity else None
-            self._minutes[minute][self._kind(event.category, event.event_type, severity)] += 1
+            kind = self._kind(event.category, event.event_type, severity)
+            estimate = weight(event)
+            self._count(minute, kind, estimate, sampled=estimate != 1)
         if len(self._minutes) > 5 * self.window_minutes:
             present = max(self._minutes) if now is None else int(now.timestamp() // 60)
             for minute in [m for m in self._minutes if abs(m - present) > 2 * self.window_minutes]:
@@ -79,7 +91,7 @@ class MinuteCounts:
         """Categories with their types, busiest first, over the window that ends with the minute of `now`."""
         last, first = self._span(now)
         per_bucket = max(1, self.window_minutes // SPARK_BUCKETS)
-        sparks: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * SPARK_BUCKETS)
+        sparks: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * SPARK_BUCKETS)
         for minute, kinds in self._minutes.items():
             if first <= minute <= last:
                 bucket = min(SPARK_BUCKETS - 1, (minute - first) // per_bucket)
@@ -87,13 +99,16 @@ class MinuteCounts:
                     sparks[category, event_type][bucket] += count
         categories: dict[str, list[FacetLine]] = defaultdict(list)
         for (category, event_type), spark in sparks.items():
-            categories[category].append(FacetLine(event_type, sum(spark), tuple(spark)))
+            is_estimate = (category, event_type) in self._sampled
+            whole = tuple(map(round, spark))
+            categories[category].append(FacetLine(event_type, round(sum(spark)), whole, (), is_estimate))
         lines = [
             FacetLine(
                 category,
                 sum(line.count for line in types),
                 tuple(sum(column) for column in zip(*(line.spark for line in types), strict=True)),
                 tuple(sorted(types, key=lambda line: (-line.count, line.name))),
+                any(line.is_estimate for line in types),
             )
             for category, types in categories.items()
         ]
@@ -105,16 +120,21 @@ class MinuteCounts:
         accepted: dict[Kind, bool] = {}
         bars: list[MinuteBar] = []
         for minute in range(first, last + 1):
-            total = warnings = errors = 0
-            for kind, count in self._minutes.get(minute, Counter[Kind]()).items():
+            total = warnings = errors = 0.0
+            for kind, count in self._minutes[minute].items() if minute in self._minutes else ():
                 if kind not in accepted:
                     accepted[kind] = shown.accepts(*kind)
                 if accepted[kind]:
                     total += count
                     warnings += count if kind[2] == "warning" else 0
                     errors += count if kind[2] == "error" else 0
-            bars.append(MinuteBar(total, warnings, errors))
+            bars.append(MinuteBar(round(total), round(warnings), round(errors)))
         return tuple(bars)
+
+    def _count(self, minute: int, kind: Kind, estimate: float, *, sampled: bool) -> None:
+        self._minutes[minute][kind] += estimate
+        if sampled:
+            self._sampled.add(kind[:2])
 
     def _span(self, now: datetime) -> tuple[int, int]:
         last = int(now.timestamp() // 60)

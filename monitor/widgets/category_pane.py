@@ -75,7 +75,7 @@ class CategoryPane(LineList):
         shown = self._is_shown(line)
         marker = ("▾ " if line.category not in self._folded else "▸ ") if line.depth == 0 else "  "
         dot = "◉ " if self._filter.solo == line.facet else "● " if shown else "○ "
-        count = f"{line.line.count:,}"
+        count = f"{'≈' if line.line.is_estimate else ''}{line.line.count:,}"
         buckets = 6 if width >= 26 else 3
         name_width = width - len(marker) - len(dot) - len(count) - buckets - 2
         name = clean(line.line.name)

@@ -1,4 +1,4 @@
 """Alembic migrations, applied when a store is opened."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision. Revisions are numbered, so that an older program can tell a newer schema."""

@@ -137,7 +137,7 @@ def _locate(column: _Column, needle: str) -> _Condition:
 _DIALECTS: dict[str, _Dialect] = {
     "sqlite": _Sqlite(),
     "postgresql": _Server(_strpos, "~", native_uuid=True),
-    "mariadb": _Server(_locate, "REGEXP", native_uuid=True),
+    "mariadb": _Server(_locate, "REGEXP", native_uuid=False),
     "mysql": _Server(_locate, "REGEXP", native_uuid=False),
 }
 

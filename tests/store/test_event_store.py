@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.bus import CHANNEL, Messages, Signal, Subscribed
+from store.database import Database
 from store.errors import StoreUnavailableError
 from store.event import Event
 from store.events import EventStore
@@ -26,8 +27,9 @@ def bus() -> MemoryBus:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, bus: MemoryBus) -> AsyncIterator[EventStore]:
-    async with await EventStore.open(f"sqlite:///{tmp_path}/events.db", bus) as opened:
+async def store(migrated_url: str, database: Database, bus: MemoryBus) -> AsyncIterator[EventStore]:
+    """An empty store on each kind of database."""
+    async with await EventStore.open(migrated_url, bus) as opened:
         yield opened
 
 

@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event as sa_event
-from sqlalchemy.dialects import mysql, postgresql
 
+from store.database_url import parsed
 from store.event import ActorType, Event, Severity, search_text
 from store.query import QueryError, compile_predicate, parse
 from store.query.folding import folded_search
 from store.query.parser import QUERY_MAX_LEVELS
 from store.query.sql import where
 from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Text
-from store.tables import events, metadata
+from store.tables import events
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
+class Stored:
+    """A table of events on a connection of its own, in a transaction that is never committed."""
+
+    def __init__(self, url: str) -> None:
+        address, kind = parsed(url)
+        # Hypothesis calls plain functions, so that the loop is turned by hand.
+        self._loop = asyncio.new_event_loop()
+        self._engine = kind.create_engine(address)
+        self._connection = self._loop.run_until_complete(self._engine.connect().start())
+
+    def fill(self, batch: Sequence[Event]) -> None:
+        """Replace what is stored."""
+        rows = [
+            {**event.model_dump(), "position": position, "search_text": search_text(event)}
+            for position, event in enumerate(batch, 1)
+        ]
+        self._loop.run_until_complete(self._connection.execute(events.delete()))
+        self._loop.run_until_complete(self._connection.execute(events.insert(), rows))
+
+    def found(self, node: Node) -> set[UUID]:
+        """What the condition of `node` chooses."""
+        chosen = where(node, self._engine.dialect.name)
+        rows = self._loop.run_until_complete(self._connection.execute(sa.select(events.c.id).where(chosen)))
+        return set(rows.scalars())
+
+    def close(self) -> None:
+        for ending in (self._connection.close(), self._engine.dispose()):
+            self._loop.run_until_complete(ending)
+        self._loop.close()
+
+
 @pytest.fixture(scope="module")
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    with engine.connect() as connection:
-        metadata.create_all(connection)
-        yield connection
-    engine.dispose()
-
-
-def fill(connection: sa.Connection, batch: Sequence[Event]) -> None:
-    connection.execute(events.delete())
-    connection.execute(
-        events.insert(),
-        [event.model_dump(exclude={"position"}) | {"search_text": search_text(event)} for event in batch],
-    )
-
-
-def found(connection: sa.Connection, node: Node) -> set[UUID]:
-    return set(connection.scalars(sa.select(events.c.id).where(where(node))))
+def stored(migrated_url: str) -> Iterator[Stored]:
+    opened = Stored(migrated_url)
+    yield opened
+    opened.close()
 
 
 def expected(batch: Sequence[Event], node: Node) -> set[UUID]:
-    return set(map(lambda event: event.id, filter(compile_predicate(node), batch)))  # noqa: C417
+    matches = compile_predicate(node)
+    return {event.id for event in batch if matches(event)}
 
 
 # Few characters, so that values collide: case, several folds of one letter, folds to several letters, what
@@ -143,18 +160,18 @@ BATCHES_AND_QUERIES = BATCHES.flatmap(
 
 @settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=70,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(BATCHES_AND_QUERIES)
 def test_sql_and_predicate_choose_the_same_events(
-    connection: sa.Connection, drawn: tuple[list[Event], list[Node]]
+    stored: Stored, drawn: tuple[list[Event], list[Node]]
 ) -> None:
     batch, nodes = drawn
-    fill(connection, batch)
+    stored.fill(batch)
     for node in nodes:
-        assert found(connection, node) == expected(batch, node), node
+        assert stored.found(node) == expected(batch, node), node
 
 
 AWKWARD_WORDS = r"""
@@ -164,17 +181,15 @@ AWKWARD_WORDS = r"""
 AWKWARD = [*AWKWARD_WORDS.split(), "\u212a", "e\u0301", "E\u0301", "a b", " a", "a ", "a\nb", "\n"]
 
 
-@pytest.mark.parametrize(
-    "field", [Field.STATUS, Field.CATEGORY, Field.RESOURCE_ID, Field.RESOURCE, Field.ACTOR]
-)
+@pytest.mark.parametrize("field", [Field.STATUS, Field.RESOURCE, Field.ACTOR])
 def test_awkward_values_agree_with_each_other_as_values_parts_and_patterns(
-    connection: sa.Connection, field: Field
+    stored: Stored, field: Field
 ) -> None:
     batch = [
         Event(event_type="a.b", status=v, category=v, actor_id=v, resource_type=v, secondary_resource_id=v)
         for v in AWKWARD
     ]
-    fill(connection, batch)
+    stored.fill(batch)
     for value in AWKWARD:
         nodes: list[Node] = [Compare(field, op, value) for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
         nodes += [
@@ -182,19 +197,19 @@ def test_awkward_values_agree_with_each_other_as_values_parts_and_patterns(
             for pattern in (f"{value}*", f"*{value}", f"*{value}*", f"*/{value}")
         ]
         for node in [Text(value), *nodes, *map(Not, nodes)]:
-            assert found(connection, node) == expected(batch, node), node
+            assert stored.found(node) == expected(batch, node), node
 
 
-def test_folded_search_agrees_on_every_character_with_a_fold(connection: sa.Connection) -> None:
+def test_folded_search_agrees_on_every_character_with_a_fold(stored: Stored) -> None:
     """Each such character as a value, looked for by what it folds to and by each end of that."""
     characters = [c for c in map(chr, range(0x110000)) if c.casefold() != c]
     batch = [Event(event_type="a.b", status=character) for character in characters]
-    fill(connection, batch)
+    stored.fill(batch)
     needles = {part for c in characters for f in [c.casefold()] for part in (f, f[0], f[-1]) if len(f) > 1}
     needles |= set(Random(7).sample([c.casefold() for c in characters], 200))
     for needle in sorted(needles):
         node = Compare(Field.STATUS, Op.CONTAINS, needle)
-        assert found(connection, node) == expected(batch, node), ascii(needle)
+        assert stored.found(node) == expected(batch, node), ascii(needle)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +241,14 @@ def deepest(leaf: Node) -> Node:
 
 
 @pytest.mark.parametrize("needle", ["timed out", "strasse office", "ιστορία", "ff" * 40, "όλα τα αρχεία"])
-def test_the_deepest_query_and_the_longest_needle_still_run(connection: sa.Connection, needle: str) -> None:
+def test_the_deepest_query_and_the_longest_needle_still_run(stored: Stored, needle: str) -> None:
     batch = [Event(event_type="a.b", status=needle.upper()[:64]), Event(event_type="b.c")]
-    fill(connection, batch)
+    stored.fill(batch)
     for node in (
         deepest(Compare(Field.RESOURCE, Op.CONTAINS, needle)),
         deepest(Compare(Field.STATUS, Op.CONTAINS, needle)),
     ):
-        assert found(connection, node) == expected(batch, node)
+        assert stored.found(node) == expected(batch, node)
 
 
 @pytest.mark.parametrize(
@@ -247,57 +262,29 @@ def test_the_deepest_query_and_the_longest_needle_still_run(connection: sa.Conne
         pytest.param("-(" * 30 + "resource:" + "a," * 440 + "a" + ")" * 30, id="deep and wide"),
     ],
 )
-def test_the_widest_queries_still_run(connection: sa.Connection, text: str) -> None:
+def test_the_widest_queries_still_run(stored: Stored, text: str) -> None:
     batch = [Event(event_type="a.b", status="a", resource_type="a"), Event(event_type="b.c")]
-    fill(connection, batch)
-    assert found(connection, parse(text)) == expected(batch, parse(text))
+    stored.fill(batch)
+    assert stored.found(parse(text)) == expected(batch, parse(text))
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800"])
-def test_what_no_event_can_hold_is_found_nowhere(connection: sa.Connection, value: str) -> None:
+def test_what_no_event_can_hold_is_found_nowhere(stored: Stored, value: str) -> None:
     batch = [Event(event_type="a.b", status="a", resource_type="a", actor_id="b")]
-    fill(connection, batch)
+    stored.fill(batch)
     nodes: list[Node] = [Text(value)]
     nodes += [Compare(field, op, value) for field in Field for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
     for node in nodes:
-        assert found(connection, node) == expected(batch, node) == set()
-        assert found(connection, Not(node)) == {batch[0].id}
-
-
-@pytest.mark.parametrize(
-    ("query", "index"),
-    [
-        ("type:download.failed", "events_by_type"),
-        ("type:download.*", "events_by_type"),
-        ("category:downloads", "events_by_category"),
-        ("actor:user:42", "events_by_actor"),
-        ("actor:user:4*", "events_by_actor"),
-        ("resource:download/9f3a", "events_by_resource"),
-        ("resource:download/9f3a", "events_by_secondary_resource"),
-        ("type:a.b tracker", "events_by_type"),
-        ("id:01890a5d-ac96-774b-bcce-b302099a8057", "sqlite_autoindex_events"),
-    ],
-)
-def test_exact_values_and_prefixes_are_served_by_an_index(
-    connection: sa.Connection, query: str, index: str
-) -> None:
-    def explain(*call: Any) -> tuple[str, Any]:
-        return f"EXPLAIN QUERY PLAN {call[2]}", call[3]
-
-    statement = sa.select(events.c.id).where(where(parse(query)))
-    sa_event.listen(connection, "before_cursor_execute", explain, retval=True)
-    cursor = connection.execute(statement).cursor
-    sa_event.remove(connection, "before_cursor_execute", explain)
-    assert cursor is not None
-    plan = cursor.fetchall()
-    assert any(index in row[-1] and "SEARCH" in row[-1] for row in plan), plan
+        assert stored.found(node) == expected(batch, node) == set()
+        assert stored.found(Not(node)) == {batch[0].id}
 
 
 @pytest.mark.parametrize("value", ["'; DROP TABLE events; --", "%", "a_b"])
 def test_values_are_parameters(value: str) -> None:
-    for field in Field:
-        for op in (Op.EQ, Op.GLOB, Op.CONTAINS):
-            assert value not in str(where(Compare(field, op, value)))
+    for dialect in ("sqlite", "postgresql", "mariadb"):
+        for field in Field:
+            for op in (Op.EQ, Op.GLOB, Op.CONTAINS):
+                assert value not in str(where(Compare(field, op, value), dialect))
 
 
 def test_ordering_what_has_no_order_is_refused() -> None:
@@ -308,29 +295,3 @@ def test_ordering_what_has_no_order_is_refused() -> None:
 def test_an_unknown_dialect_is_refused() -> None:
     with pytest.raises(ValueError, match="oracle"):
         where(Text("a"), "oracle")
-
-
-@pytest.mark.parametrize(
-    ("name", "dialect", "fragments"),
-    [
-        (
-            "postgresql",
-            postgresql.dialect(),
-            ["strpos(", "~", "LIKE", "IS NOT true", "CAST(events.id AS VARCHAR)"],
-        ),
-        ("mysql", mysql.dialect(), ["locate(", "REGEXP", "LIKE", "IS NOT true", "concat("]),
-        (
-            "mariadb",
-            mysql.dialect(is_mariadb=True),
-            ["locate(", "REGEXP", "LIKE", "IS NOT true", "CAST(events.id AS CHAR)"],
-        ),
-    ],
-)
-def test_other_databases_get_their_own_functions(
-    name: str, dialect: sa.Dialect, fragments: list[str]
-) -> None:
-    """Their syntax is checked by running it where such a server is to be had; here, that it is theirs at all."""
-    node = parse("word -status:a%* resource~Straße id:01*")
-    statement = str(where(node, name).compile(dialect=dialect))
-    for fragment in fragments:
-        assert fragment in statement

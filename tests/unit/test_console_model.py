@@ -21,7 +21,7 @@ def frame(**fields: Any) -> Arrivals:
 
 def opening(newest: list[Event], history: list[Event] | None = None) -> Opening:
     minute = int(NOON.timestamp() // 60)
-    rollups = ((minute, "system", "job.executed", "info", 40),)
+    rollups = ((minute, "system", "job.executed", "info", 40, 40.0),)
     return Opening(tuple(newest), rollups, tuple(history or ()), has_older=True)
 
 

@@ -78,7 +78,12 @@ def test_the_window_slides_and_holds_exactly_an_hour() -> None:
 def test_seeding_starts_over() -> None:
     counts = MinuteCounts()
     counts.add([ago(0)] * 5)
-    counts.seed([(MINUTE, "system", "job.failed", "error", 7), (MINUTE - 3, "system", "job.failed", None, 2)])
+    counts.seed(
+        [
+            (MINUTE, "system", "job.failed", "error", 7, 7.0),
+            (MINUTE - 3, "system", "job.failed", None, 2, 2.0),
+        ]
+    )
     assert totals(counts) == {"job.failed": 9}
     counts.add([ago(0, event_type="job.failed")])
     assert totals(counts) == {"job.failed": 10}
@@ -128,7 +133,7 @@ def test_the_histogram_equals_a_count_of_the_events_that_the_filter_shows(shown:
         (int(e.inserted_at.timestamp() // 60), e.category, e.event_type, e.severity and e.severity.value)
         for e in events[:250]
     )
-    counts.seed([(*kind, count) for kind, count in half.items()])
+    counts.seed([(*kind, count, float(count)) for kind, count in half.items()])
     counts.add(events[250:])
     expected: Counter[int] = Counter()
     errors: Counter[int] = Counter()
@@ -192,3 +197,27 @@ def test_producers_with_a_wrong_clock_push_nothing_out_of_the_window() -> None:
         counts.add([*wrong, make_event(4, inserted_at=now)], now)
         assert total(counts, now) >= min(10, minute + 1)
     assert len(counts._minutes) <= 60  # pyright: ignore[reportPrivateUsage]
+
+
+def test_counts_of_sampled_events_are_scaled_up_and_marked_as_estimates() -> None:
+    counts = MinuteCounts()
+    counts.seed([(MINUTE, "activity", "content.viewed", "info", 3, 30.0)])
+    counts.add(
+        [
+            make_event(
+                1,
+                event_type="content.viewed",
+                category="activity",
+                inserted_at=NOON,
+                metadata={"kept_share": 0.1},
+            )
+        ]
+    )
+    counts.add([make_event(2, event_type="content.rated", category="activity", inserted_at=NOON)])
+    (line,) = counts.facets(NOON)
+    assert (line.count, line.is_estimate) == (41, True)
+    assert [(kind.name, kind.count, kind.is_estimate) for kind in line.types] == [
+        ("content.viewed", 40, True),
+        ("content.rated", 1, False),
+    ]
+    assert counts.histogram(NOON, Filter())[-1].total == 41

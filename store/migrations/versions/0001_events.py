@@ -5,6 +5,17 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from store.column_types import (
+    IDENTIFIER,
+    LONG_TEXT,
+    METADATA,
+    MINUTE,
+    MOMENT,
+    POSITION,
+    SERVER_OPTIONS,
+    short_text,
+)
+
 revision = "0001"
 down_revision = None
 
@@ -24,38 +35,42 @@ def upgrade() -> None:
         "events",
         sa.Column(
             "position",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            POSITION,
             primary_key=True,
             autoincrement=True,
         ),
-        sa.Column("id", sa.Uuid(), nullable=False, unique=True),
-        sa.Column("event_type", sa.String(128), nullable=False),
-        sa.Column("category", sa.String(64), nullable=False),
-        sa.Column("actor_type", sa.String(16), nullable=False),
-        sa.Column("actor_id", sa.String(255)),
-        sa.Column("resource_type", sa.String(64)),
-        sa.Column("resource_id", sa.String(255)),
-        sa.Column("secondary_resource_type", sa.String(64)),
-        sa.Column("secondary_resource_id", sa.String(255)),
-        sa.Column("metadata", sa.JSON(), nullable=False),
-        sa.Column("status", sa.String(64)),
-        sa.Column("severity", sa.String(16)),
-        sa.Column("inserted_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("id", IDENTIFIER, nullable=False, unique=True),
+        sa.Column("event_type", short_text(128), nullable=False),
+        sa.Column("category", short_text(64), nullable=False),
+        sa.Column("actor_type", short_text(16), nullable=False),
+        sa.Column("actor_id", short_text(255)),
+        sa.Column("resource_type", short_text(64)),
+        sa.Column("resource_id", short_text(255)),
+        sa.Column("secondary_resource_type", short_text(64)),
+        sa.Column("secondary_resource_id", short_text(255)),
+        sa.Column("metadata", METADATA, nullable=False),
+        sa.Column("status", short_text(64)),
+        sa.Column("severity", short_text(16)),
+        sa.Column("inserted_at", MOMENT, nullable=False),
+        sa.Column("search_text", LONG_TEXT, nullable=False),
         sa.CheckConstraint("actor_type IN ('user', 'system', 'job')", name="events_actor_type"),
         sa.CheckConstraint("severity IN ('info', 'warning', 'error')", name="events_severity"),
         sqlite_autoincrement=True,
+        if_not_exists=True,
+        **SERVER_OPTIONS,
     )
     for name, columns in INDEXES.items():
-        op.create_index(name, "events", columns)
+        op.create_index(name, "events", columns, if_not_exists=True)
     op.create_table(
         "event_rollups",
-        sa.Column("minute", sa.Integer(), primary_key=True),
-        sa.Column("category", sa.String(64), primary_key=True),
-        sa.Column("event_type", sa.String(128), primary_key=True),
-        sa.Column("severity", sa.String(16), primary_key=True),
+        sa.Column("minute", MINUTE, primary_key=True),
+        sa.Column("category", short_text(64), primary_key=True),
+        sa.Column("event_type", short_text(128), primary_key=True),
+        sa.Column("severity", short_text(16), primary_key=True),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
+        if_not_exists=True,
+        **SERVER_OPTIONS,
     )
 
 

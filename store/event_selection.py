@@ -1,0 +1,96 @@
+"""A filter as conditions on the table of events, and the order of the timeline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, false, func, literal, or_, select, text
+from sqlalchemy.sql.elements import UnaryExpression
+
+from store.event import Event
+from store.event_filter import EventFilter
+from store.event_rows import COLUMNS
+from store.query.sql import where
+from store.query.syntax import EVERYTHING, Node
+from store.tables import events
+
+_MINUTES_TO_1970 = (datetime(1970, 1, 1, tzinfo=UTC) - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(minutes=1)
+Selection = EventFilter | Node
+"""Which events are meant: a filter, or a query alone."""
+
+
+class Cursor(NamedTuple):
+    """A place on the timeline: an event's `inserted_at` and `id`."""
+
+    inserted_at: datetime
+    id: UUID
+
+    @classmethod
+    def of(cls, event: Event) -> Cursor:
+        """The place of `event`."""
+        return cls(event.inserted_at, event.id)
+
+
+def conditions(chosen: Selection, dialect: str) -> list[ColumnElement[bool]]:
+    """What holds for the rows of the events of `chosen`; none for every event."""
+    if not isinstance(chosen, EventFilter):
+        return [] if chosen == EVERYTHING else [where(chosen, dialect)]
+    if chosen.is_impossible:
+        return [false()]
+    found = [events.c[name] == value for name, value in chosen.exact.items()]
+    if chosen.since is not None:
+        found.append(events.c.inserted_at >= chosen.since)
+    if chosen.until is not None:
+        found.append(events.c.inserted_at < chosen.until)
+    if chosen.node != EVERYTHING:
+        found.append(where(chosen.node, dialect))
+    return found
+
+
+def page(chosen: Selection, dialect: str) -> Select[Any]:
+    """The events of `chosen`, newest first."""
+    return select(*COLUMNS).where(*conditions(chosen, dialect)).order_by(*newest_first())
+
+
+def newest_first() -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:
+    """The order of the timeline, from its end."""
+    return events.c.inserted_at.desc(), events.c.id.desc()
+
+
+def oldest_first() -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:
+    """The order of the timeline."""
+    return events.c.inserted_at.asc(), events.c.id.asc()
+
+
+def precedes(cursor: Cursor) -> ColumnElement[bool]:
+    """The rows before `cursor` on the timeline."""
+    moment, identifier = _literals(cursor)
+    # Not a comparison of pairs, for which MariaDB uses no index.
+    return and_(events.c.inserted_at <= moment, or_(events.c.inserted_at < moment, events.c.id < identifier))
+
+
+def follows(cursor: Cursor) -> ColumnElement[bool]:
+    """The rows after `cursor` on the timeline."""
+    moment, identifier = _literals(cursor)
+    return and_(events.c.inserted_at >= moment, or_(events.c.inserted_at > moment, events.c.id > identifier))
+
+
+def _literals(cursor: Cursor) -> tuple[ColumnElement[datetime], ColumnElement[UUID]]:
+    return literal(cursor.inserted_at, events.c.inserted_at.type), literal(cursor.id, events.c.id.type)
+
+
+def minute_column(dialect: str) -> ColumnElement[int]:
+    """The minute of an event since 1970, in UTC, as `store.rollups.minute_of` counts it."""
+    moment = events.c.inserted_at
+    if dialect == "postgresql":
+        return cast(func.floor(func.extract("epoch", moment) / 60), BigInteger)
+    if dialect == "mariadb":
+        # From the year 1, as seconds before the start would be rounded towards it.
+        minutes = func.floor(func.timestampdiff(text("SECOND"), text("'0001-01-01'"), moment) / 60)
+        return cast(minutes, BigInteger) - _MINUTES_TO_1970
+    # Without the fraction, which SQLite would round to a millisecond, and so to the next minute.
+    seconds = cast(func.strftime("%s", func.substr(moment, 1, 19)), BigInteger)
+    # Integer division rounds towards zero, and seconds before 1970 are negative.
+    return cast((seconds - (seconds % 60 + 60) % 60) / 60, BigInteger)

@@ -1,0 +1,68 @@
+"""Stores for tests: the same body runs on SQLite, PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import delete, insert
+
+from store.database import Database
+from store.repository import EventRepository
+from store.tables import event_head, metadata
+from tests.database_server import DatabaseServer
+
+SERVERS = {"postgresql": "postgres", "mariadb": "mariadb"}
+"""The fixture that gives a server of each kind."""
+
+
+def _migrate(url: str) -> None:
+    async def open_once() -> None:
+        await (await Database.open(url)).close()
+
+    # In a thread of its own, as a loop of pytest's may be set here.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, open_once()).result()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store that all tests of one kind share, its schema up to date."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared')}/events.db"
+        _migrate(url)
+        yield url
+        return
+    server: DatabaseServer = request.getfixturevalue(SERVERS[request.param])
+    url = server.create_database()
+    _migrate(url)
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """An empty store on each kind of database, shared: leave its schema as it is."""
+    opened = await Database.open(migrated_url)
+    async with opened.write() as connection:
+        for table in metadata.sorted_tables:
+            await connection.execute(delete(table))
+        await connection.execute(insert(event_head).values(id=1, position=0))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def own_database(store_url: str) -> AsyncIterator[Database]:
+    """An empty store on each kind of database, of this test's own: its schema may be broken."""
+    opened = await Database.open(store_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def repository(database: Database) -> EventRepository:
+    """The events of `database`."""
+    return EventRepository(database)

@@ -1,0 +1,112 @@
+"""Rows that something else wrote: read like any other, or left out and counted when they are no events."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from store.database import Database
+from store.event import Event
+from store.repository import Cursor, EventRepository
+from tests.events import NOON, at, make_event, make_events
+from tests.store.oracle import insert_row, numbers
+
+ANYWHERE = {
+    "a type against the rules": {"event_type": "'NOT A TYPE'"},
+    "an empty category": {"category": "''"},
+    "a time in the year 1": {"inserted_at": "'0001-01-01 00:00:00.000000'"},
+    "metadata that is no object": {"metadata": "'[1]'"},
+    "metadata that is null": {"metadata": "'null'"},
+    "metadata too deep": {"metadata": "'" + '{"a":' * 500 + "1" + "}" * 500 + "'"},
+    "a number beyond 64 bits": {"metadata": "'{\"a\": 123456789012345678901234567890}'"},
+}
+UNREADABLE: dict[str, dict[str, dict[str, Any]]] = {
+    "sqlite": {
+        "an id that is no UUID": {"id": "'zz'"},
+        "a type that is no text": {"event_type": "5"},
+        "a type in Latin-1": {"event_type": "CAST(X'e92e65' AS TEXT)"},
+        "a time that is none": {"inserted_at": "'yesterday'"},
+        "a time as a number": {"inserted_at": "1763726400"},
+        "metadata that is no JSON": {"metadata": "'{''a'': 1}'"},
+        "a status that is too long": {"status": f"'{'x' * 65}'"},
+        "a status with U+0000": {"status": "CAST(X'610062' AS TEXT)"},
+        "a resource in Latin-1": {"resource_id": "CAST(X'e9' AS TEXT)"},
+    },
+    "postgresql": {
+        "a time without end": {"inserted_at": "'infinity'"},
+        "a time before all others": {"inserted_at": "'-infinity'"},
+        "a time after Python's last": {"inserted_at": "'20000-01-01 00:00:00Z'"},
+        "a time before Python's first": {"inserted_at": "'0044-03-15 12:00:00Z BC'"},
+        "an escape that is no character": {"metadata": r"""'{"a": "\u0000"}'"""},
+    },
+    "mariadb": {
+        "an id that is no UUID": {"id": "'zz'"},
+        "a time that is zero": {"inserted_at": "'0000-00-00 00:00:00'"},
+        "metadata that is no JSON": {"metadata": "'{''a'': 1}'"},
+        "a status with U+0000": {"status": r"'a\0b'"},
+    },
+}
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+async def test_a_row_that_is_no_event_is_left_out_and_counted(
+    database: Database, repository: EventRepository, part: int
+) -> None:
+    cases = list({**ANYWHERE, **UNREADABLE[database.dialect]}.items())[part::3]
+    assert cases
+    for name, columns in cases:
+        await repository.clear()
+        about: dict[str, Any] = {"resource_type": "download", "resource_id": "a"}
+        await repository.append(make_events(3, **about))
+        await insert_row(database, 3, **{"resource_type": "'download'", "resource_id": "'a'", **columns})
+        await repository.append(make_events(3, start=4, **about))
+        readable = [6, 5, 4, 2, 1, 0]
+        before = repository.unreadable
+        assert numbers(await repository.newest()) == readable, name
+        assert repository.unreadable == before + 1, name
+        assert numbers(await repository.after(0)) == readable[::-1], name
+        assert numbers((await repository.overview(100, NOON)).newest) == readable, name
+        assert numbers(await repository.resource_events("download", "a")) == readable, name
+        assert numbers(await repository.newest_of_types(["*"], 100)) == readable, name
+        assert (await repository.resource_span("download", "a"))[1] == at(0), name
+        assert await repository.get([UUID(int=3)]) == [], name
+        assert await repository.count() == 6, name
+
+
+async def test_unreadable_rows_end_neither_a_page_nor_the_catching_up(
+    database: Database, repository: EventRepository
+) -> None:
+    worst = {
+        "sqlite": {"event_type": "CAST(X'ff' AS TEXT)"},
+        "postgresql": {"inserted_at": "'20000-01-01 00:00:00Z'"},
+        "mariadb": {"metadata": "'{'"},
+    }[database.dialect]
+    for number in range(40):
+        if number % 8 == 0:
+            await repository.append([make_event(number)])
+        else:
+            await insert_row(database, number, **({"event_type": "'NOT A TYPE'"} if number % 2 else worst))
+    expected = [32, 24, 16, 8, 0]
+    pages = [await repository.newest(2)]
+    while len(pages[-1]) == 2:
+        pages.append(await repository.before(Cursor.of(pages[-1][-1]), 2))
+    assert [number for page in pages for number in numbers(page)] == expected
+    read: list[Event] = []
+    while page := await repository.after(read[-1].position or 0 if read else 0, 2):
+        read.extend(page)
+    assert numbers(read) == expected[::-1]
+    assert numbers((await repository.overview(3, NOON)).newest) == expected[:3]
+
+
+async def test_a_row_that_is_an_event_is_read_like_any_other(
+    database: Database, repository: EventRepository
+) -> None:
+    await repository.append(make_events(2))
+    position = await insert_row(database, 2, metadata='\'{"title": "ß"}\'', status="'up'")
+    (found,) = await repository.after(2)
+    expected = make_event(2, severity=None, metadata={"title": "ß"}, status="up", position=position)
+    assert found == expected
+    assert numbers(await repository.newest()) == [2, 1, 0]
+    assert repository.unreadable == 0
