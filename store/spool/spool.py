@@ -1,0 +1,407 @@
+"""A queue of records in files of one folder. One process has it, and one thread of that."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Self, TypedDict, Unpack
+
+from store.bus import new_producer
+from store.spool.cursor import Cursor
+from store.spool.files import Files
+from store.spool.folder import SpoolFolder
+from store.spool.recovery import recover, set_aside
+from store.spool.segment import (
+    HEADER_BYTES,
+    RECORD_BYTES,
+    Record,
+    Segment,
+    SegmentReader,
+    pack_records,
+)
+from store.spool.writer import FsyncPolicy, SegmentWriter
+
+MAX_BYTES = 256 * 1024 * 1024
+SEGMENT_BYTES = 8 * 1024 * 1024
+FSYNC_INTERVAL = 0.5
+CURSOR_FILE = "cursor"
+
+_logger = logging.getLogger(__name__)
+
+
+class SpoolError(Exception):
+    """The spool cannot be opened, written or read. One line that says why. What is raised is not logged as well."""
+
+
+class SpoolOptions(TypedDict, total=False):
+    """How a spool behaves. Sizes in bytes on disk, with what a record takes besides its payload; times in seconds."""
+
+    max_bytes: int
+    segment_bytes: int
+    fsync: FsyncPolicy
+    fsync_interval: float
+    clock: Callable[[], float]
+    files: Files
+
+
+class Spool:
+    """Records in the order of their appending, each kept until it is acknowledged. Made by `open` and `orphans`.
+
+    All methods belong to one thread; the properties may be read from any. Delivery is at least once: after a crash,
+    records that were acknowledged last may come again. A segment is begun when the last one has reached
+    `segment_bytes`, and deleted when all of it is acknowledged.
+
+    Raises:
+        OSError: the folder cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        folder: SpoolFolder,
+        *,
+        max_bytes: int = MAX_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        fsync: FsyncPolicy = FsyncPolicy.INTERVAL,
+        fsync_interval: float = FSYNC_INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
+        files: Files | None = None,
+    ) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._fsync = fsync
+        self._files = files or Files()
+        self._process = os.getpid()
+        self._closed = False
+        self._warned: set[str] = set()
+
+        self._cursor = Cursor(folder.path / CURSOR_FILE, self._files)
+        try:
+            found = recover(folder.path, self._cursor.position, self._files)
+        except BaseException:
+            self._cursor.close()
+            raise
+        self._segments = deque(found.segments)
+        self._bytes = sum(segment.size for segment in found.segments)
+        self._writer = SegmentWriter(
+            folder.path, found.next_number, segment_bytes, fsync, fsync_interval, clock, self._files
+        )
+        self._reader: SegmentReader | None = None
+        self._ahead: deque[Record] = deque()
+        # Sequences of the next record to be acknowledged, to be read, and to be appended.
+        self._position = self._read = found.position
+        self._next = found.next
+        self._pending = found.next - found.position
+        self._lost = found.lost
+        self._set_aside = found.set_aside
+
+    @classmethod
+    def open(cls, root: Path, producer: str | None = None, **options: Unpack[SpoolOptions]) -> Self:
+        """The spool of this process, in a folder of `root` named after `producer`, which no other process may have.
+
+        `root` is made, or tightened to mode 0700. A folder of that name which a dead process left is gone on with.
+
+        Raises:
+            SpoolError: it cannot be made.
+        """
+        try:
+            folder = SpoolFolder.claim(root, producer or new_producer(), options.get("files") or Files())
+            return cls._claimed(folder, options)
+        except OSError as error:
+            raise SpoolError(f"no spool can be kept in {root}: {_reason(error)}") from None
+
+    @classmethod
+    def orphans(cls, root: Path, **options: Unpack[SpoolOptions]) -> Generator[Self, None, None]:
+        """The spools in `root` whose processes have ended, oldest first; each goes to one process only.
+
+        Each is closed, and its folder removed when all of it is acknowledged, as soon as the next one is asked for
+        or the iterator is closed. Those that cannot be opened are left where they are, with a warning.
+        """
+        for folder in SpoolFolder.unclaimed(root):
+            try:
+                spool = cls._claimed(folder, options)
+            except OSError as error:
+                _logger.warning("the spool %s cannot be opened: %s", folder.path, _reason(error))
+                continue
+            try:
+                if spool.pending or spool.lost:
+                    yield spool
+            finally:
+                spool.close()
+
+    @classmethod
+    def _claimed(cls, folder: SpoolFolder, options: SpoolOptions) -> Self:
+        try:
+            return cls(folder, **options)
+        except BaseException:
+            folder.release()
+            raise
+
+    @property
+    def folder(self) -> Path:
+        """Where the segments are."""
+        return self._folder.path
+
+    @property
+    def pending(self) -> int:
+        """Records that are not acknowledged yet, unreadable ones among them until reading comes to them."""
+        return self._pending
+
+    @property
+    def pending_bytes(self) -> int:
+        """Size on disk, in bytes, of the segments that hold pending records."""
+        return self._bytes
+
+    @property
+    def lost(self) -> int:
+        """Records found unreadable since opening. Of several at the very end, one is known of."""
+        return self._lost
+
+    @property
+    def set_aside(self) -> int:
+        """Segments renamed to `.unreadable` since opening. They are never deleted."""
+        return self._set_aside
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing is pending."""
+        return self._pending == 0
+
+    def append(self, records: Sequence[bytes]) -> int:
+        """Add the first of `records`, as many as there is room for. Returns how many that were.
+
+        Raises:
+            SpoolError: they cannot be written. None of them is kept, unless the disk refuses to cut them off too:
+                then some may be found when the spool is opened again.
+            ValueError: a record is no UTF-8 text. None of them is kept.
+        """
+        self._check_usable()
+        payloads = self._fitting(records)
+        if not payloads:
+            return 0
+        data = pack_records(payloads, self._next)
+        try:
+            segment = self._writer.write(data, self._next)
+        except OSError as error:
+            raise SpoolError(f"the spool {self.folder} cannot be written: {_reason(error)}") from None
+        if not self._segments or segment is not self._segments[-1]:
+            self._segments.append(segment)
+            self._bytes += HEADER_BYTES
+        self._bytes += len(data)
+        self._next += len(payloads)
+        self._pending += len(payloads)
+        return len(payloads)
+
+    def peek(self, count: int, max_bytes: int) -> list[bytes]:
+        """The oldest pending records, in order: `count` at most, of `max_bytes` together, yet one in any case.
+
+        They stay until they are acknowledged. Empty only when nothing is pending, or `count` is 0.
+
+        Raises:
+            SpoolError: the spool cannot be read now.
+        """
+        self._check_usable()
+        self._read_ahead(count, max_bytes)
+        payloads: list[bytes] = []
+        for _, payload in islice(self._ahead, count):
+            max_bytes -= len(payload)
+            if payloads and max_bytes < 0:
+                break
+            payloads.append(payload)
+        if not self._ahead:
+            self._forget_before(self._read)
+        return payloads
+
+    def acknowledge(self, count: int) -> None:
+        """Forget the oldest `count` pending records, all of which `peek` has returned.
+
+        Trouble with the disk is logged, not raised: the worst of it is that the records come again after a crash.
+
+        Raises:
+            ValueError: more than `peek` has returned.
+            SpoolError: the spool is closed.
+        """
+        self._check_usable()
+        if not 0 <= count <= len(self._ahead):
+            raise ValueError(f"{count} records acknowledged, {len(self._ahead)} read")
+        for _ in range(count):
+            self._ahead.popleft()
+        self._pending -= count
+        self._forget_before(self._ahead[0].sequence if self._ahead else self._read)
+
+    def sync_if_due(self) -> None:
+        """Under `INTERVAL`, synchronise what was appended `fsync_interval` seconds ago or earlier.
+
+        Raises:
+            SpoolError: the operating system could not write it. The records stay pending, but may not survive.
+        """
+        self._check_usable()
+        try:
+            self._writer.sync_if_due()
+        except OSError as error:
+            raise SpoolError(f"the spool {self.folder} cannot be synchronised: {_reason(error)}") from None
+
+    def sync(self) -> None:
+        """Have everything that was appended survive a power failure, but under `NEVER`, which asks for none of that.
+
+        Raises:
+            SpoolError: as for `sync_if_due`.
+        """
+        self._check_usable()
+        try:
+            if self._fsync is not FsyncPolicy.NEVER:
+                self._writer.sync()
+        except OSError as error:
+            raise SpoolError(f"the spool {self.folder} cannot be synchronised: {_reason(error)}") from None
+
+    def close(self) -> None:
+        """Synchronise, and give the folder up: removed when nothing is pending. May be called again. Never raises."""
+        if self._closed:
+            return
+        if self._process != os.getpid():
+            self.abandon_after_fork()
+            return
+        try:
+            self._writer.sync()
+            self._cursor.sync()
+        except OSError as error:
+            _logger.warning("the spool %s may not survive a power failure: %s", self.folder, _reason(error))
+        self._close_files()
+        if not self._segments:
+            try:
+                self._files.remove(self.folder / CURSOR_FILE)
+                self._folder.remove()
+            except OSError as error:
+                _logger.warning("the spool %s cannot be removed: %s", self.folder, _reason(error))
+        self._folder.release()
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: close its copies of the files. The parent's spool, lock and position stay as they are."""
+        if not self._closed:
+            self._close_files()
+            self._folder.abandon()
+
+    def _fitting(self, records: Sequence[bytes]) -> list[bytes]:
+        """The first of `records` that leave the segments within `max_bytes`."""
+        room = self._max_bytes - self._bytes - (HEADER_BYTES if self._writer.begins_segment else 0)
+        payloads: list[bytes] = []
+        for payload in records:
+            room -= RECORD_BYTES + len(payload)
+            if room < 0:
+                break
+            payloads.append(payload)
+        return payloads
+
+    def _read_ahead(self, count: int, max_bytes: int) -> None:
+        held = sum(len(record.payload) for record in self._ahead)
+        while self._read < self._next and len(self._ahead) < count and (not self._ahead or held < max_bytes):
+            place = next((i for i in range(len(self._segments)) if self._end(i) > self._read), None)
+            if place is None:
+                self._miss_until(self._next)
+                return
+            end = self._end(place)
+            records = self._read_segment(
+                self._segments[place], count - len(self._ahead), max(max_bytes - held, 0)
+            )
+            if not records:
+                self._miss_until(end)
+            for record in records:
+                # Others are acknowledged already, or were left by a write that failed.
+                if self._read <= record.sequence < end:
+                    self._miss_until(record.sequence)
+                    self._read += 1
+                    self._ahead.append(record)
+                    held += len(record.payload)
+
+    def _read_segment(self, segment: Segment, count: int, max_bytes: int) -> list[Record]:
+        """The next records of a segment; none when it has no more, or none that can be read."""
+        try:
+            if self._reader is None or self._reader.path != segment.path:
+                self._close_reader()
+                self._reader = SegmentReader(segment.path)
+            return self._reader.read(segment.size, count, max_bytes)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise SpoolError(f"the spool {self.folder} cannot be read: {_reason(error)}") from None
+            # A bad sector does not mend, and what comes after it must not wait for ever.
+            if segment is self._segments[-1]:
+                self._writer.end()
+            set_aside(segment.path, _reason(error), self._files)
+            self._set_aside += 1
+            self._segments.remove(segment)
+            self._bytes -= segment.size
+            return []
+
+    def _miss_until(self, sequence: int) -> None:
+        """Count the records between the last one read and `sequence` as lost."""
+        missing = sequence - self._read
+        if missing > 0:
+            self._lost += missing
+            self._pending -= missing
+            self._read = sequence
+            self._warn("lost", f"the spool {self.folder} is damaged: records cannot be read")
+
+    def _end(self, place: int) -> int:
+        """The sequence after the last record of a segment."""
+        return self._segments[place + 1].first if place + 1 < len(self._segments) else self._next
+
+    def _forget_before(self, position: int) -> None:
+        """Move the cursor to `position`, and delete the segments before it."""
+        if position != self._position:
+            self._position = position
+            try:
+                self._cursor.move(position)
+                if self._fsync is FsyncPolicy.ALWAYS:
+                    self._cursor.sync()
+                self._warned.discard("cursor")
+            except OSError as error:
+                self._warn("cursor", f"the cursor of the spool {self.folder} is not kept: {_reason(error)}")
+        while self._segments and self._end(0) <= position:
+            segment = self._segments[0]
+            if len(self._segments) == 1:
+                self._writer.end()
+            if self._reader is not None and self._reader.path == segment.path:
+                self._close_reader()
+            try:
+                self._files.remove(segment.path)
+                self._warned.discard("remove")
+            except OSError as error:
+                self._warn("remove", f"segments of the spool {self.folder} stay: {_reason(error)}")
+                return
+            self._segments.popleft()
+            self._bytes -= segment.size
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise SpoolError(f"the spool {self.folder} is closed")
+        if self._process != os.getpid():
+            raise SpoolError(f"the spool {self.folder} belongs to process {self._process}")
+
+    def _close_files(self) -> None:
+        self._closed = True
+        self._writer.end()
+        self._close_reader()
+        self._cursor.close()
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _warn(self, trouble: str, message: str) -> None:
+        """Log a message, once until that trouble is over."""
+        if trouble not in self._warned:
+            self._warned.add(trouble)
+            _logger.warning("%s", message)
+
+
+def _reason(error: OSError) -> str:
+    """An error in a few words, without the path that the message has named already."""
+    return error.strerror or str(error)
