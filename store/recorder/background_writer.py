@@ -1,0 +1,289 @@
+"""The recorder's other half: takes events from the queue, and sees them into the database or onto the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from typing import NamedTuple
+
+# Not stamina, which tells hooks of the whole process of each retry, and stops trying where the host says so.
+from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
+
+from store.errors import StoreError
+from store.recorder.batch import MAX_BYTES, Batch
+from store.recorder.bell import Bell
+from store.recorder.delivery import Delivery
+from store.recorder.disk import Disk
+from store.recorder.event_loop import WriterLoop
+from store.recorder.fork_pause import ForkPause
+from store.recorder.ledger import CLOSED, Ledger
+from store.recorder.options import WriterOptions
+
+logger = logging.getLogger(__name__)
+
+RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS, RETRY_JITTER_SECONDS = 0.1, 4.5, 0.5
+INTERNAL_ERROR = "internal error"
+_PATIENCE = 0.5
+"""Seconds that a flush waits for a commit before what it waits for goes to the disk."""
+_CANCEL_SECONDS = 0.1
+"""How long a commit may take to be given up: its connection may be dead."""
+
+
+class _Commit(NamedTuple):
+    batch: Batch
+    task: asyncio.Task[None]
+    began: float
+
+
+class _Flush(NamedTuple):
+    goal: int
+    drains: bool
+    done: threading.Event
+
+
+class BackgroundWriter:
+    """Runs in a thread and an event loop of its own, from `run` to `stop`.
+
+    Events leave in the order in which they came: what is on disk goes before what is in memory.
+    """
+
+    def __init__(self, ledger: Ledger, delivery: Delivery, options: WriterOptions, producer: str) -> None:
+        self.bell = Bell()
+        self.ended = threading.Event()
+        """Is set when nothing is in memory any more, and nothing more will come of it."""
+        self.fork_pause = ForkPause(self.bell, delivery)
+        self._ledger = ledger
+        self._delivery = delivery
+        self._options = options
+        self._producer = producer
+        self._loop = WriterLoop()
+        self._disk = Disk(options.spool, ledger, producer)
+        self._flushes: deque[_Flush] = deque()
+        self._commit: _Commit | None = None
+        self._oldest = 0.0
+        self._stopping = self._warned = self._failed = False
+
+    def flush(self, *, drains: bool = False) -> threading.Event:
+        """Ask for everything queued until now to leave the memory. The event is set when it has. From any thread.
+
+        With `drains`, also for what is on the disk to be stored, as long as the database is not known to be away.
+        """
+        done = threading.Event()
+        self._flushes.append(_Flush(self._ledger.goal, drains, done))
+        self.bell.ring()
+        return done
+
+    def stop(self) -> None:
+        """End `run`: what is in memory then goes to the disk, or is dropped and counted. From any thread."""
+        self._stopping = True
+        self.bell.ring()
+
+    def abandon_after_fork(self) -> None:
+        """In a forked process: let go of the parent's files and connections."""
+        self._disk.abandon_after_fork()
+        self._loop.abandon_after_fork()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
+
+    def run(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            OSError: the process has no descriptors left.
+        """
+        try:
+            self._loop.run(self._work())
+        finally:
+            self.fork_pause.give_up()
+            self.ended.set()
+
+    async def _work(self) -> None:
+        self.bell.attach()
+        try:
+            while not self._stopping:
+                seconds = self._turn_safely()
+                # What came in before the threshold was lowered would ring no bell.
+                await self.bell.wait(seconds if self._ledger.places < self.bell.threshold else 0)
+        finally:
+            await self._shut_down()
+
+    def _turn_safely(self) -> float | None:
+        try:
+            seconds = self._turn()
+        except Exception:
+            if not self._failed:
+                self._failed = True
+                logger.exception("the recorder's writer failed, and goes on")
+            return 1.0
+        self._failed = False
+        return seconds
+
+    def _turn(self) -> float | None:
+        """Do what is due. Returns after how many seconds to look again, None for when the bell rings."""
+        self._disk.open_if_due()
+        if self._commit is not None and self._commit.task.done():
+            self._finish(self._commit)
+        if self._commit is None:
+            self._begin()
+        elif self._should_spill(self._commit):
+            self._spill(self._commit.batch)
+        self._answer()
+        return self._next_look()
+
+    def _next_look(self) -> float | None:
+        if self._commit is None:
+            waits = len(self._ledger) > 0
+            self.bell.threshold = self._options.batch_events if waits else 1
+            return self._options.linger if waits or self._flushes else None
+        if not self._disk.is_there:
+            return None
+        if self._ledger.away is not None or self._flushes:
+            return self._options.linger
+        if self._ledger.places < self._ledger.half:
+            self.bell.threshold = self._ledger.half
+        return _PATIENCE
+
+    def _begin(self) -> None:
+        """Begin to commit the next batch, if there is one whose time has come."""
+        payloads = self._disk.oldest(self._options.batch_events)
+        batch = Batch(payloads, self._producer, spooled=True)
+        if not payloads:
+            batch = Batch(self._from_memory(), self._producer)
+            if not batch.payloads:
+                return
+            if self._options.write_ahead and self._disk.is_empty:
+                batch.spooled = self._disk.keep(batch.payloads)
+        task = asyncio.create_task(self._deliver(batch))
+        task.add_done_callback(lambda _: self.bell.ring())
+        self._commit = _Commit(batch, task, self._now())
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Store what is left of a batch, however long the database is away."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self._may_retry),
+            wait=wait_exponential(RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS)
+            + wait_random(0, RETRY_JITTER_SECONDS),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                await self._delivery.deliver(batch)
+
+    def _from_memory(self) -> list[bytes]:
+        if not len(self._ledger):
+            self._oldest = 0.0
+            return []
+        self._oldest = self._oldest or self._now()
+        lingered = self._now() - self._oldest >= self._options.linger
+        if self._ledger.places < self._options.batch_events and not lingered and not self._flushes:
+            return []
+        self._oldest = 0.0
+        return self._ledger.take(self._options.batch_events, MAX_BYTES)
+
+    def _may_retry(self, error: BaseException) -> bool:
+        if not isinstance(error, StoreError):
+            return False
+        self._ledger.note_away(str(error))
+        if not self._warned:
+            self._warned = True
+            place = "kept on disk" if self._disk.is_there else "kept in memory while there is room"
+            logger.warning("events cannot be stored, and are %s: %s", place, error)
+        self.bell.ring()
+        return True
+
+    def _finish(self, commit: _Commit) -> None:
+        """Account for a batch whose commit has ended."""
+        self._commit = None
+        error, batch = commit.task.exception(), commit.batch
+        if error is not None:
+            logger.error("a batch of events could not be stored", exc_info=error)
+        elif self._warned:
+            self._warned = False
+            logger.warning("events can be stored again")
+        self._ledger.note_away(None)
+        self._settle(batch, batch.left, INTERNAL_ERROR)
+        if batch.spooled:
+            self._disk.acknowledge(len(batch.payloads))
+
+    def _settle(self, batch: Batch, dropped: int, reason: str) -> None:
+        self._ledger.settle(
+            stored=batch.stored,
+            duplicates=batch.duplicates,
+            dead_lettered=batch.dead_lettered,
+            dropped=dropped,
+            reason=reason,
+            spooled=len(batch.payloads) if batch.spooled else 0,
+            freed=0 if batch.spooled else sum(map(len, batch.payloads)),
+        )
+
+    def _should_spill(self, commit: _Commit) -> bool:
+        """Whether what waits behind the commit under way had better go to the disk."""
+        if not self._disk.is_there:
+            return False
+        if self._flushes and (commit.batch.spooled or self._now() - commit.began > _PATIENCE):
+            return True
+        return self._ledger.away is not None or self._ledger.places >= self._ledger.half
+
+    def _spill(self, batch: Batch) -> None:
+        """Put what is in memory on the disk, the batch that is being committed first."""
+        if not batch.spooled and self._disk.is_empty:
+            batch.spooled = self._disk.keep(batch.payloads)
+        self._spill_queue()
+
+    def _spill_queue(self) -> None:
+        while len(self._ledger):
+            payloads = self._ledger.take(self._options.batch_events, MAX_BYTES)
+            written = self._disk.append(payloads)
+            if written < len(payloads):
+                self._ledger.put_back(payloads[written:])
+                return
+
+    def _answer(self) -> None:
+        """Tell those who wait for a flush that it is done, if what is on disk will stay there."""
+        left = self._ledger.left
+        drained = self._ledger.away is not None or (self._commit is None and not len(self._ledger))
+        reached = [
+            flush for flush in list(self._flushes) if flush.goal <= left and (drained or not flush.drains)
+        ]
+        if self._disk.sync(now=bool(reached)):
+            for flush in reached:
+                self._flushes.remove(flush)
+                flush.done.set()
+
+    async def _shut_down(self) -> None:
+        try:
+            # First what is quick and matters most: a server that hangs may hang for longer than the process lasts.
+            if self._commit is not None:
+                self._spill(self._commit.batch)
+            self._spill_queue()
+            self._disk.sync(now=True)
+            if self._commit is not None:
+                await self._give_up(self._commit)
+        finally:
+            if self._stopping:
+                self._ledger.drop_queue()
+            self._answer()
+            self._disk.close()
+            self.ended.set()
+        await self._delivery.close()
+
+    async def _give_up(self, commit: _Commit) -> None:
+        """Put a batch on the disk, if there is one, that is still being committed; what was stored comes again."""
+        commit.task.cancel()
+        await asyncio.wait([commit.task], timeout=_CANCEL_SECONDS)
+        batch = commit.batch
+        if commit.task.done() and not commit.task.cancelled():
+            self._finish(commit)
+            return
+        self._commit = None
+        if not batch.spooled:
+            written = self._disk.append(batch.rest, freed=0)
+            self._settle(batch, batch.left - written, CLOSED if self._stopping else INTERNAL_ERROR)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,242 @@
+"""A recorder and processes that are forked: each has a queue, a producer and connections of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.store.recorder_runs import contents, prepare, run_script
+
+PREAMBLE = """
+import json, os, sys, threading, time
+from store.recorder import Recorder, RecorderOptions
+
+def fork(work):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = 0 if work() else 2
+        finally:
+            os._exit(code)
+    return pid
+
+def wait(pid, deadline):
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.001)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return "hangs"
+"""
+
+
+def test_ids_of_a_process_and_its_children_differ() -> None:
+    run = run_script(
+        PREAMBLE
+        + """
+from store.recorder.recorder import uuid7
+uuid7()
+pipes = []
+for _ in range(8):
+    reader, writer = os.pipe()
+    def work():
+        with os.fdopen(writer, "wb") as file:
+            file.write(b"".join(uuid7().bytes for _ in range(20_000)))
+        return True
+    pipes.append((fork(work), reader))
+    os.close(writer)
+ids = {uuid7().bytes for _ in range(20_000)}
+for pid, reader in pipes:
+    with os.fdopen(reader, "rb") as file:
+        text = file.read()
+    ids.update(text[at : at + 16] for at in range(0, len(text), 16))
+    assert wait(pid, 10) == 0
+print(len(ids))
+"""
+    )
+    assert run.said == 9 * 20_000
+
+
+def test_a_forked_worker_stores_its_own_events_and_none_of_its_parent(store_url: str) -> None:
+    prepare(store_url)
+    run = run_script(
+        PREAMBLE
+        + """
+recorder = Recorder(sys.argv[1])
+# Used before the fork: some are stored, some wait in the queue.
+recorder.record("app.started", metadata={"who": "parent"})
+assert recorder.flush(10)
+for _ in range(50):
+    recorder.record("app.started", metadata={"who": "parent"})
+
+def work():
+    assert recorder.stats().accepted == 0
+    for _ in range(100):
+        assert recorder.record("job.executed", metadata={"who": os.getpid()})
+    assert recorder.flush(20)
+    stats = recorder.stats()
+    return (stats.stored, stats.queued, stats.balance) == (100, 0, 0) and recorder.close(5)
+
+workers = [fork(work) for _ in range(4)]
+for _ in range(50):
+    recorder.record("app.started", metadata={"who": "parent"})
+codes = [wait(pid, 40) for pid in workers]
+assert recorder.close(10)
+print(json.dumps([codes, recorder.stats().stored, recorder.stats().balance, workers]))
+""",
+        store_url,
+        timeout=60,
+    )
+    assert run.errors == ""
+    codes, stored, balance, workers = run.said
+    assert (codes, stored, balance) == ([0] * 4, 101, 0)
+    by = Counter(event.metadata["who"] for event in contents(store_url).events)
+    assert by == {"parent": 101, **dict.fromkeys(workers, 100)}
+
+
+def test_many_forks_under_load_neither_block_nor_lose(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    prepare(url)
+    run = run_script(
+        PREAMBLE
+        + """
+recorder = Recorder(sys.argv[1])
+ends = threading.Event()
+def load():
+    while not ends.wait(0.0005):
+        recorder.record("job.executed", metadata={"who": "parent"})
+threads = [threading.Thread(target=load) for _ in range(4)]
+for thread in threads:
+    thread.start()
+assert recorder.flush(10)
+
+def work():
+    return recorder.record("job.executed", metadata={"who": "child"}) and recorder.flush(10)
+
+codes = [wait(fork(work), 15) for _ in range(60)]
+ends.set()
+for thread in threads:
+    thread.join()
+assert recorder.close(20)
+stats = recorder.stats()
+print(json.dumps([codes, stats.accepted, stats.stored, stats.balance]))
+""",
+        url,
+        timeout=100,
+    )
+    codes, accepted, stored, balance = run.said
+    assert codes == [0] * 60
+    assert accepted == stored
+    assert balance == 0
+    assert Counter(event.metadata["who"] for event in contents(url).events) == {"parent": stored, "child": 60}
+    assert run.errors == ""
+
+
+def test_forks_of_several_threads_at_once_end_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    run = run_script(
+        PREAMBLE
+        + """
+recorder = Recorder(sys.argv[1])
+recorder.record("app.started", metadata={"who": "parent"})
+codes = []
+def work():
+    return recorder.record("job.executed", metadata={"who": "child"}) and recorder.flush(10)
+def run():
+    for _ in range(5):
+        codes.append(wait(fork(work), 15))
+        recorder.record("app.started", metadata={"who": "parent"})
+threads = [threading.Thread(target=run) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert recorder.close(10)
+print(json.dumps(codes))
+""",
+        url,
+        timeout=90,
+    )
+    assert run.said == [0] * 20
+    assert Counter(event.metadata["who"] for event in contents(url).events) == {"parent": 21, "child": 20}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_of_multiprocessing_may_record_and_return(tmp_path: Path, method: str) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    file = tmp_path / "program.py"
+    file.write_text(
+        """
+import multiprocessing, sys
+from store.recorder import Recorder
+
+recorder = Recorder(sys.argv[1])
+
+def work(n):
+    recorder.record("job.executed", metadata={"n": n})
+
+if __name__ == "__main__":
+    recorder.record("job.executed", metadata={"n": 0})
+    context = multiprocessing.get_context(sys.argv[2])
+    workers = [context.Process(target=work, args=(n,)) for n in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0, worker.exitcode
+"""
+    )
+    start = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+    run = run_script(start, file, url, method)
+    assert run.errors == ""
+    assert sorted(contents(url).numbers) == [0, 1, 2, 3]
+
+
+def test_a_listener_is_called_in_the_process_that_stored(tmp_path: Path) -> None:
+    run = run_script(
+        PREAMBLE
+        + """
+recorder = Recorder(sys.argv[1])
+seen = []
+recorder.on_recorded(lambda events: seen.extend(event.metadata["n"] for event in events))
+recorder.record("job.executed", metadata={"n": 0})
+assert recorder.flush(10)
+def work():
+    seen.clear()
+    recorder.record("job.executed", metadata={"n": 1})
+    return recorder.close(10) and seen == [1]
+code = wait(fork(work), 15)
+assert recorder.close(10)
+print(json.dumps([code, seen]))
+""",
+        f"sqlite:///{tmp_path / 'events.db'}",
+    )
+    assert run.said == [0, [0]]
+
+
+def test_a_child_does_not_keep_the_connections_of_its_parent_open(store_url: str) -> None:
+    prepare(store_url)
+    run = run_script(
+        PREAMBLE
+        + """
+recorder = Recorder(sys.argv[1])
+recorder.record("app.started", metadata={"who": "parent"})
+assert recorder.flush(10)
+def work():
+    names = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    sockets = [name for name in names if "socket:" in name]
+    # What wakes the loop of the parent is a pair of sockets, of which one end stays.
+    os.write(1, json.dumps([sorted(name for name in names if "events.db" in name), len(sockets)]).encode())
+    return True
+code = wait(fork(work), 15)
+assert code == 0
+""",
+        store_url,
+    )
+    assert run.said == [[], 1]
