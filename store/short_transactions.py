@@ -1,0 +1,130 @@
+"""Short write transactions, one after the other, that leave room for whoever else writes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.database import Database
+from store.errors import StoreUnavailableError
+from store.tables import event_head
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+HOLD_SECONDS = 0.01
+"""How long a transaction goes on before it commits. A writer of SQLite looks for the lock at growing intervals, of
+10 ms at first and then up to 25 (sqlite3.c, sqliteDefaultBusyCallback): it must not miss the pause."""
+FIRST_STEP, SHORTEST_STEP, LONGEST_STEP = 50, 25, 500
+"""Rows in one statement: what has begun cannot be cut short."""
+_LONGEST_PAUSE_SECONDS = 0.25
+TRIES = 5
+"""How often a transaction is begun when others have the lock, each time for as long as the database waits for it."""
+_SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
+_CONTENDED = frozenset({"40001", "40P01", "55P03", 1020, 1205, 1213})
+"""A lock that was not to be had: serialisation, deadlock and lock timeout of PostgreSQL (SQLSTATE) and MariaDB."""
+
+
+class ShortTransactions:
+    """Runs work in write transactions that are short because they are measured.
+
+    Each takes the lock that appending takes first, so that no two of them ever wait for each other, and is followed
+    by a pause as long as it was. `longest` is the longest time from the lock to the end of the commit, seconds,
+    in which SQLite may also tidy up its log when the lock is free again; `count` is how many there were.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._step = FIRST_STEP
+        self.longest = 0.0
+        self.count = 0
+
+    async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do `work` in one transaction; again when another one had what it needed.
+
+        Raises:
+            StoreUnavailableError: the database failed; nothing of the transaction was stored.
+        """
+        for remaining in reversed(range(TRIES)):
+            try:
+                result, held = await self._once(work)
+            except StoreUnavailableError as error:
+                if not remaining or not is_contended(error):
+                    raise
+                await asyncio.sleep(HOLD_SECONDS)
+            else:
+                self.count += 1
+                self.longest = max(self.longest, held)
+                await asyncio.sleep(min(held, _LONGEST_PAUSE_SECONDS))
+                return result
+        raise AssertionError("the last try returns or raises")
+
+    async def for_each(
+        self,
+        items: Sequence[Item],
+        step: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Counter[str]]],
+        done: Callable[[Counter[str]], None],
+    ) -> None:
+        """Do `step` for some of `items` at a time. `done` is told the sum of a transaction once it is committed."""
+        begin = 0
+        while begin < len(items):
+            begin, total = await self.run(self._portion(items, begin, step))
+            done(total)
+
+    def _portion(
+        self,
+        items: Sequence[Item],
+        begin: int,
+        step: Callable[[AsyncConnection, Sequence[Item]], Awaitable[Counter[str]]],
+    ) -> Callable[[AsyncConnection], Awaitable[tuple[int, Counter[str]]]]:
+        async def portion(connection: AsyncConnection) -> tuple[int, Counter[str]]:
+            total: Counter[str] = Counter()
+            place = begin
+            started = now = time.monotonic()
+            while place < len(items) and (place == begin or now < started + HOLD_SECONDS):
+                chosen = items[place : place + self._step]
+                total.update(await step(connection, chosen))
+                place += len(chosen)
+                before, now = now, time.monotonic()
+                self._adapt(now - before, len(chosen))
+            return place, total
+
+        return portion
+
+    def _adapt(self, elapsed: float, size: int) -> None:
+        if elapsed > HOLD_SECONDS:
+            self._step = max(self._step // 2, min(self._step, SHORTEST_STEP))
+        elif elapsed < HOLD_SECONDS / 2 and size == self._step:
+            self._step = min(2 * self._step, LONGEST_STEP)
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> tuple[T, float]:
+        async with self._database.write() as connection:
+            await take_turn(connection)
+            began = time.monotonic()
+            result = await work(connection)
+        return result, time.monotonic() - began
+
+
+async def take_turn(connection: AsyncConnection) -> None:
+    """Wait until no one else appends or prunes. SQLite has one writer at a time anyway."""
+    if connection.dialect.name != "sqlite":
+        await connection.execute(select(event_head.c.position).with_for_update())
+
+
+def is_contended(error: StoreUnavailableError) -> bool:
+    """Whether a lock was not to be had, so that it is worth another try."""
+    cause = error.__cause__
+    origin: Any = cause.orig if isinstance(cause, DBAPIError) else cause
+    code = getattr(origin, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in {_SQLITE_BUSY, _SQLITE_LOCKED}
+    arguments = getattr(origin, "args", ())
+    return getattr(origin, "sqlstate", None) in _CONTENDED or (
+        bool(arguments) and isinstance(arguments[0], int) and arguments[0] in _CONTENDED
+    )
