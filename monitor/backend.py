@@ -11,14 +11,14 @@ from pydantic import SecretStr
 from monitor.errors import StartError
 from monitor.feed import Feed
 from monitor.model.arrivals import Arrivals
-from monitor.settings import BUS_VARIABLE, EMBEDDED, NO_BUS, Settings
+from monitor.settings import Settings
 from store.bus import Bus
+from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS, producer_bus
 from store.embedded import EmbeddedBus
 from store.event import Event
+from store.event_selection import Cursor, Selection
 from store.events import EventStore
-from store.query.syntax import Node
 from store.redis_bus import RedisBus
-from store.repository import Cursor
 
 
 class Backend:
@@ -41,7 +41,7 @@ class Backend:
         """Run the feed until cancelled, handing `deliver` at most one frame at a time."""
         await Feed(self.store.repository, self._bus, deliver, interest=interest, now=self._now).run()
 
-    async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Node) -> list[Event]:
+    async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Selection) -> list[Event]:
         """The newest `limit` events that match `query` and come before the sort key `floor`."""
         repository = self.store.repository
         if floor is None:
@@ -87,23 +87,37 @@ def open_bus(settings: Settings) -> tuple[Bus | None, EmbeddedBus | None]:
     try:
         return RedisBus(SecretStr(settings.bus)), None
     except ValueError as error:
-        raise StartError(f"{BUS_VARIABLE}: {error}") from None
+        raise StartError(f"{BUS_SETTING}: {error}") from None
+
+
+def announcing_bus(settings: Settings) -> Bus | None:
+    """The bus of `settings` for a producer. It starts no embedded server: that would end with this process.
+
+    Raises:
+        StartError: the URL of the bus cannot be used.
+    """
+    try:
+        return producer_bus(SecretStr(settings.bus), settings.runtime)
+    except ValueError as error:
+        raise StartError(f"{BUS_SETTING}: {error}") from None
+    except OSError as error:
+        raise StartError(str(error)) from None
 
 
 async def open_store(settings: Settings, *, announce: bool = True) -> EventStore:
-    """Open the store alone, to record or to read once.
-
-    It announces on the bus of `settings`, but starts no embedded server: that would end with this process.
+    """Open the store alone, to record or to read once; it announces on the bus of `settings`, unless told not to.
 
     Raises:
+        StartError: the URL of the bus cannot be used.
         store.errors.StoreError: the store cannot be used; one line that says why.
     """
-    bus: Bus | None = None
-    if announce and settings.bus == EMBEDDED:
-        bus = RedisBus(_private_bus(settings).url)
-    elif announce:
-        bus = open_bus(settings)[0]
-    return await EventStore.open(settings.store, bus)
+    bus = announcing_bus(settings) if announce else None
+    try:
+        return await EventStore.open(settings.store, bus)
+    except BaseException:
+        if bus is not None:
+            await bus.close()
+        raise
 
 
 async def open_backend(settings: Settings, server: EmbeddedBus | None = None) -> Backend:

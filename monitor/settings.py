@@ -1,55 +1,114 @@
-"""Where the store and the bus are: from the environment, with defaults that need nothing configured."""
+"""What the environment says: where store and bus are, and how events are judged and kept. Nothing must be set."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import StartError
+from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS
+from store.errors import STORE_SETTING
 from store.paths import data_dir, runtime_dir
 
-STORE_VARIABLE = "EVTOP_STORE"
-BUS_VARIABLE = "EVTOP_BUS"
-EMBEDDED = "embedded"
-NO_BUS = "none"
+NAME_VARIABLE = "EVTOP_NAME"
+TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
+RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
+VARIABLES = (STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE)
+"""All that evtop reads."""
+PREFIX = "EVTOP_"
+RETENTION_DAYS = 90.0
+"""How long events are kept when nothing is said."""
 
 
 @dataclass(frozen=True, repr=False)
 class Settings:
     """`store` is an SQLAlchemy URL; `bus` a Redis URL, `embedded` or `none`. Both may hold a password.
 
-    `name` is what the status line calls this system; `runtime` is where the embedded bus lives.
+    `name` is what the status line calls this system; `runtime` is where the embedded bus lives; `taxonomy` are
+    the files that extend the shipped taxonomy, in their order.
     """
 
     store: str
     bus: str
     name: str
     runtime: Path
+    taxonomy: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(name={self.name!r})"
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """`EVTOP_STORE` and `EVTOP_BUS`; else SQLite in the data folder and the embedded bus.
+        """`EVTOP_STORE`, `EVTOP_BUS` and `EVTOP_TAXONOMY`; else SQLite in the data folder and the embedded bus.
 
         Raises:
             StartError: `EVTOP_BUS` is none of the kinds.
         """
-        store = os.environ.get(STORE_VARIABLE) or sqlite_url(_data_dir() / "events.db")
-        bus = os.environ.get(BUS_VARIABLE) or EMBEDDED
+        store = os.environ.get(STORE_SETTING) or sqlite_url(_data_dir() / "events.db")
+        bus = os.environ.get(BUS_SETTING) or EMBEDDED
         if bus not in {EMBEDDED, NO_BUS} and not bus.startswith(("redis://", "rediss://", "unix://")):
             raise StartError(
-                f"{BUS_VARIABLE}: not a bus; use redis://, rediss://, unix://, {EMBEDDED} or {NO_BUS}"
+                f"{BUS_SETTING}: not a bus; use redis://, rediss://, unix://, {EMBEDDED} or {NO_BUS}"
             )
-        return cls(store, bus, os.environ.get("EVTOP_NAME", "local"), runtime_dir())
+        files = os.environ.get(TAXONOMY_VARIABLE, "").split(os.pathsep)
+        taxonomy = tuple(Path(file) for file in files if file)
+        return cls(store, bus, os.environ.get(NAME_VARIABLE, "local"), runtime_dir(), taxonomy)
 
     @classmethod
     def for_demo(cls) -> Settings:
-        """The running demo: its own store and its own bus. The demo starts them, nobody else does."""
+        """The running demo: its own store, bus and taxonomy. The demo starts store and bus, nobody else does."""
         runtime = runtime_dir() / "demo"
         return cls(sqlite_url(demo_store()), f"unix://{runtime / 'bus.sock'}", "demo", runtime)
+
+    def activate_taxonomy(self) -> None:
+        """Make the shipped types, with what the files add to them, the taxonomy of this process.
+
+        Raises:
+            StartError: a file cannot be read or breaks a rule; the message names it.
+        """
+        if not self.taxonomy:
+            return
+        from store.taxonomy import TaxonomyError, activate, load_taxonomy
+
+        try:
+            activate(load_taxonomy(self.taxonomy))
+        except TaxonomyError as error:
+            raise StartError(f"{TAXONOMY_VARIABLE} {error}") from None
+
+
+def retention_days() -> float:
+    """How many days events are kept: `EVTOP_RETENTION_DAYS`, else 90. Infinity keeps them for ever.
+
+    Raises:
+        StartError: it is no number above 0.
+    """
+    text = os.environ.get(RETENTION_VARIABLE)
+    if not text:
+        return RETENTION_DAYS
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    # NaN is not above 0 either.
+    if not days > 0:
+        raise StartError(f"{RETENTION_VARIABLE}: a number of days above 0, or inf")
+    return days
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Iterable[tuple[str, str | None]]:
+    """The variables of `environment` that look like ours and are none, each with the one that may be meant."""
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in VARIABLES)
+    if not unknown:
+        return
+    from store.taxonomy import nearest
+
+    # Without what all of them begin with, which would make any two of them look alike.
+    known = {name.removeprefix(PREFIX): name for name in VARIABLES}
+    for name in unknown:
+        meant = nearest(name.removeprefix(PREFIX), tuple(known))
+        yield name, meant and known[meant]
 
 
 def demo_store() -> Path:
@@ -61,7 +120,7 @@ def _data_dir() -> Path:
     try:
         return data_dir()
     except RuntimeError:
-        raise StartError(f"there is no home folder; set XDG_DATA_HOME, or {STORE_VARIABLE}") from None
+        raise StartError(f"there is no home folder; set XDG_DATA_HOME, or {STORE_SETTING}") from None
 
 
 def sqlite_url(path: Path) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from monitor.cli.options import fail
-from monitor.settings import EMBEDDED, NO_BUS, Settings
+from monitor.settings import Settings
+from store.bus_url import EMBEDDED, NO_BUS
 
 if TYPE_CHECKING:
     from monitor.backend import Backend

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import Demo, chosen_settings, fail, run_to_end
-from monitor.settings import EMBEDDED
+from store.bus_url import EMBEDDED
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from monitor.settings import Settings
     from store.event import Event
 
@@ -39,7 +37,11 @@ def emit(
     from pydantic import ValidationError
 
     from store.event import Event, split_reference
+    from store.taxonomy import RefusedEventError, active
+    from store.wire import validation_reason
 
+    # First, because the taxonomy gives category and severity.
+    settings = chosen_settings(demo)
     fields: dict[str, Any] = {"event_type": event_type, "status": status}
     for name, reference in (("resource", resource), ("secondary_resource", secondary), ("actor", actor)):
         if reference is not None:
@@ -51,10 +53,11 @@ def emit(
     if metadata is not None:
         fields["metadata"] = _json_object(metadata)
     try:
-        event = Event(**fields)
+        event = active().admit(Event(**fields))
     except ValidationError as error:
-        fail(_first_problem(error))
-    settings = chosen_settings(demo)
+        fail(validation_reason(error))
+    except RefusedEventError as error:
+        fail(str(error))
     # Without a console no one listens on the private bus: that is no fault to report.
     run_to_end(_record(event, settings), warn=settings.bus != EMBEDDED)
     typer.echo(str(event.id))
@@ -65,13 +68,6 @@ async def _record(event: Event, settings: Settings) -> None:
 
     async with await open_store(settings) as store:
         await store.create(event)
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    # Rules of our own are ValueErrors, to which pydantic adds a prefix.
-    reason = problem["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {reason}"
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import demo, emit, tail
+from monitor.cli import db, dead_letters, demo, emit, import_events, prune, tail
 from monitor.cli.options import Demo, chosen_settings
 
 app = typer.Typer(
     name="evtop",
     help="htop for an application's events. Without a command: the console.",
     epilog=(
-        "EVTOP_STORE: the store, an SQLAlchemy URL (default: SQLite in the data folder).  "
-        "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none."
+        "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
+        "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
+        "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90)."
     ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -25,6 +26,10 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("emit")(emit.emit)
 app.command("tail")(tail.tail)
+app.command("import")(import_events.import_events)
+app.command("prune")(prune.prune)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(db.app, name="db")
 
 
 @app.callback(invoke_without_command=True)
@@ -42,7 +47,7 @@ def console(
     if context.invoked_subcommand is None:
         from monitor.cli.console import open_console
 
-        raise typer.Exit(open_console(chosen_settings(address_demo)))
+        raise typer.Exit(open_console(chosen_settings(address_demo, warn=False)))
 
 
 def run() -> None:

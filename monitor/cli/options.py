@@ -1,34 +1,80 @@
-"""What commands share: the `--demo` option, one way to run and one way to fail."""
+"""What commands share: the `--demo` and `--output` options, one way to run and one way to fail."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Coroutine
+from enum import StrEnum
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
 from monitor.errors import StartError
-from monitor.settings import Settings
+from monitor.settings import Settings, unknown_variables
 
 Demo = Annotated[bool, typer.Option("--demo", help="Address the running demo.")]
 Result = TypeVar("Result")
 
 
-def chosen_settings(demo: bool) -> Settings:
-    """The demo's settings, or those of the environment; a setting that is wrong ends the program."""
+class Output(StrEnum):
+    """How things are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
+    """The demo's settings, or those of the environment; a setting that is wrong ends the program.
+
+    The taxonomy that they name becomes that of the process. Variables that are none of ours are warned of, where
+    there is no screen that the warning would be lost on.
+    """
     try:
-        return Settings.for_demo() if demo else Settings.from_environment()
+        settings = Settings.for_demo() if demo else Settings.from_environment()
+        settings.activate_taxonomy()
     except StartError as error:
         fail(str(error))
+    for name, meant in unknown_variables(os.environ) if warn else ():
+        say(f"{name} is no setting" + (f"; did you mean {meant}?" if meant else ""))
+    return settings
+
+
+def say(message: str) -> None:
+    """Write one line to stderr, cleaned."""
+    from monitor.text import clean
+
+    print(f"evtop: {clean(message)}", file=sys.stderr)  # noqa: T201
+
+
+def write(text: str) -> None:
+    """Write one line to stdout, cleaned like event text, which it may quote."""
+    from monitor.text import clean
+
+    print(clean(text))  # noqa: T201
+
+
+def write_json(value: object) -> None:
+    """Write `value` to stdout as one line of JSON, in ASCII: a terminal must not see control characters."""
+    from pydantic_core import to_json
+
+    print(ascii_json(to_json(value).decode()))  # noqa: T201
+
+
+def ascii_json(document: str) -> str:
+    """A JSON document with everything but printable ASCII escaped."""
+    return "".join(character if " " <= character <= "~" else _escaped(character) for character in document)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 
 def fail(message: str) -> NoReturn:
     """Say in one line on stderr what went wrong, and exit with status 1."""
-    from monitor.text import clean
-
-    print(f"evtop: {clean(message)}", file=sys.stderr)  # noqa: T201
+    say(message)
     raise typer.Exit(1)
 
 

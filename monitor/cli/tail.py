@@ -5,31 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from enum import StrEnum
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from monitor.cli.options import Demo, chosen_settings, fail, run_to_end
+from monitor.cli.options import Demo, Output, ascii_json, chosen_settings, fail, run_to_end, say, write
+from monitor.cli.times import parse_moment
 
 if TYPE_CHECKING:
     from monitor.model.arrivals import Arrivals, FeedStatus
     from monitor.settings import Settings
     from store.event import Event
-    from store.query.syntax import Node
+    from store.event_filter import EventFilter
 
 LINES_MAX = 1_000_000
 """They are read into memory before the first is written, as the latest come last."""
 NEWS_ATTEMPT = 4
 """The try to reach the bus from which on it counts as away; a private one that is being started takes some."""
-
-
-class Output(StrEnum):
-    """How events are written."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def tail(
@@ -40,40 +34,80 @@ def tail(
         int, typer.Option("--lines", "-n", min=0, max=LINES_MAX, help="How many of the latest events.")
     ] = 10,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="From then on: ISO 8601, in local time without an offset, or 15m ago."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Up to then, and without it; written like --since.")
+    ] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Print how many there are, and nothing else.")
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Plain text, or a JSON object a line.")
     ] = Output.TEXT,
     demo: Demo = False,
 ) -> None:
-    """Print the latest events, oldest first."""
-    from store.query.parser import parse
-    from store.query.syntax import QueryError
+    """Print the latest events, oldest first.
 
+    TIME is a moment (2026-11-21, 2026-11-21T14:05, 2026-11-21T14:05:30Z) or how long ago it was (30s, 15m, 2h, 3d, 1w).
+    """
+    if count and follow:
+        fail("--count and --follow exclude each other")
+    chosen = _filter(" ".join(query or []), since, until)
+    settings = chosen_settings(demo)
+    if count:
+        write(str(run_to_end(_count(settings, chosen))))
+        return
     try:
-        node = parse(" ".join(query or []))
-    except QueryError as error:
-        fail(f"column {error.column + 1}: {error}")
-    try:
-        run_to_end(_tail(chosen_settings(demo), node, lines, follow, output))
+        run_to_end(_tail(settings, chosen, lines, follow, output))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the pipe has seen enough. Python flushes once more at its exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-async def _tail(settings: Settings, node: Node, lines: int, follow: bool, output: Output) -> None:
+def _filter(query: str, since: str | None, until: str | None) -> EventFilter:
+    from store.event_filter import EventFilter
+    from store.query.parser import parse
+    from store.query.syntax import QueryError
+
+    now = datetime.now(UTC)
+    bounds: list[datetime | None] = []
+    for name, text in (("--since", since), ("--until", until)):
+        try:
+            bounds.append(None if text is None else parse_moment(text, now))
+        except ValueError as error:
+            fail(f"{name}: {error}")
+    try:
+        return EventFilter(query=parse(query), since=bounds[0], until=bounds[1])
+    except QueryError as error:
+        fail(f"column {error.column + 1}: {error}")
+
+
+async def _count(settings: Settings, chosen: EventFilter) -> int:
+    from monitor.backend import open_store
+
+    async with await open_store(settings, announce=False) as store:
+        return await store.count(chosen)
+
+
+async def _tail(settings: Settings, chosen: EventFilter, lines: int, follow: bool, output: Output) -> None:
     from monitor.backend import open_backend, open_store
 
-    write = _writer(output)
+    print_event = _printer(output)
     if not follow:
         async with await open_store(settings, announce=False) as store:
-            for event in reversed(await store.repository.newest(lines, node)):
-                write(event)
+            for event in reversed(await store.list_events(chosen, limit=lines)):
+                print_event(event)
         return
     backend = await open_backend(settings)
     try:
-        shown = _Following(node, write, await backend.store.repository.last_position())
-        shown.write_first(await backend.before(None, lines, node))
+        shown = _Following(chosen, print_event, await backend.store.repository.last_position())
+        shown.write_first(await backend.before(None, lines, chosen))
         await backend.run(shown.take_in)
     except BaseExceptionGroup as group:
         # The feed runs in a task group, which wraps whatever the writer raises.
@@ -90,11 +124,12 @@ class _Following:
     `position` is the last one of the store before its latest events were read.
     """
 
-    def __init__(self, node: Node, write: Callable[[Event], None], position: int) -> None:
+    def __init__(self, chosen: EventFilter, print_event: Callable[[Event], None], position: int) -> None:
         from store.query.predicate import compile_predicate
 
-        self._matches = compile_predicate(node)
-        self._write = write
+        self._matches = compile_predicate(chosen.node)
+        self._since, self._until = chosen.since, chosen.until
+        self._print = print_event
         self._position = position
         self._first: frozenset[UUID] = frozenset()
         self._away = False
@@ -103,7 +138,7 @@ class _Following:
     def write_first(self, newest: Sequence[Event]) -> None:
         """Write the latest events of the store, given newest first."""
         for event in reversed(newest):
-            self._write(event)
+            self._print(event)
         self._first = frozenset(event.id for event in newest)
         sys.stdout.flush()
 
@@ -115,59 +150,45 @@ class _Following:
             events += (event for event in arrivals.opening.newest if (event.position or 0) > self._position)
         for event in sorted(events, key=lambda event: event.sort_key):
             self._position = max(self._position, event.position or 0)
-            if event.id not in self._first and self._matches(event):
-                self._write(event)
+            if event.id not in self._first and self._in_time(event) and self._matches(event):
+                self._print(event)
         sys.stdout.flush()
         for gap in arrivals.gaps:
             if gap.left_out:
-                _say(f"too far behind: of {gap.left_out:,} events only the newest are shown")
+                say(f"too far behind: of {gap.left_out:,} events only the newest are shown")
         self._say_state(arrivals.status)
+
+    def _in_time(self, event: Event) -> bool:
+        return (self._since is None or event.inserted_at >= self._since) and (
+            self._until is None or event.inserted_at < self._until
+        )
 
     def _say_state(self, status: FeedStatus) -> None:
         if status.store_error != self._store_error:
             self._store_error = status.store_error
-            _say(status.store_error or "the store is back")
+            say(status.store_error or "the store is back")
         away = status.attempt >= NEWS_ATTEMPT
         if away != self._away and (away or status.link == "live"):
             self._away = away
-            _say(f"{status.link}: {status.reason}" if away else str(status.link))
+            say(f"{status.link}: {status.reason}" if away else str(status.link))
 
 
-def _say(message: str) -> None:
-    from monitor.text import clean
-
-    print(f"evtop: {clean(message)}", file=sys.stderr)  # noqa: T201
-
-
-def _writer(output: Output) -> Callable[[Event], None]:
+def _printer(output: Output) -> Callable[[Event], None]:
     if output is Output.JSON:
         from store.wire import encode
 
-        def write_json(event: Event) -> None:
+        def print_json(event: Event) -> None:
             # ASCII only: a terminal must not see the control characters that JSON would let through.
-            print(ascii_json(encode(event)))  # noqa: T201
+            print(ascii_json(encode(event).decode()))  # noqa: T201
 
-        return write_json
+        return print_json
 
     from monitor.model.summary import summarise
-    from monitor.text import clean
 
-    def write_text(event: Event) -> None:
+    def print_text(event: Event) -> None:
         severity = event.severity.value if event.severity else "-"
         parts = [event.inserted_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"{severity:7}"]
         parts.extend((event.event_type, event.resource or "-", event.actor, summarise(event)))
-        print(clean("  ".join(parts)))  # noqa: T201
+        write("  ".join(parts))
 
-    return write_text
-
-
-def ascii_json(payload: bytes) -> str:
-    """A JSON document with everything but printable ASCII escaped."""
-    return "".join(
-        character if " " <= character <= "~" else _escaped(character) for character in payload.decode()
-    )
-
-
-def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
+    return print_text

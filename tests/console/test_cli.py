@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 
+from monitor.settings import NAME_VARIABLE, VARIABLES
 from store.bus import CHANNEL
 from store.event import Event
 from tests.console.commands import (
@@ -30,8 +31,15 @@ from tests.console.commands import (
     wait_until,
 )
 from tests.console.unusable import HOSTILE
+from tests.events import make_event
 from tests.pty_console import PrivateHome
 from tests.valkey import ValkeyServer
+
+COMMANDS = [
+    *("demo", "emit", "tail", "import", "prune", "dead-letters", "db"),
+    *(f"dead-letters {command}" for command in ("list", "show", "retry", "discard")),
+    *(f"db {command}" for command in ("status", "upgrade", "partition")),
+]
 
 
 @pytest.fixture
@@ -70,16 +78,20 @@ def types(home: PrivateHome, *words: str) -> list[object]:
 # The program
 
 
-def test_help_lists_the_commands_and_the_two_variables(home: PrivateHome) -> None:
+def test_help_lists_the_commands_and_the_variables(home: PrivateHome) -> None:
     done = evtop(home, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("demo", "emit", "tail", "--demo", "--version", "EVTOP_STORE", "EVTOP_BUS"):
-        assert word in done.stdout
+    for word in (*COMMANDS, "--demo", "--version"):
+        assert word.partition(" ")[0] in done.stdout
+    # Wrapped to the width of a terminal, as it is.
+    shown = " ".join(done.stdout.split())
+    for variable in VARIABLES:
+        assert variable in shown or variable == NAME_VARIABLE
 
 
-@pytest.mark.parametrize("command", ["demo", "emit", "tail"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(home: PrivateHome, command: str) -> None:
-    done = evtop(home, command, "--help")
+    done = evtop(home, *command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: ")
 
@@ -137,8 +149,10 @@ def test_emit_can_record_an_event_without_severity(home: PrivateHome) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["Download Failed"], "event_type: "),
-        (["failed"], "event_type: "),
+        (["Download Failed"], "event_type: two or more words of a-z 0-9 _ -, joined by dots"),
+        (["failed"], "event_type: two or more words of a-z 0-9 _ -, joined by dots"),
+        (["a." + "b" * 127], "event_type: String should have at most 128 characters"),
+        (["playback.started"], "'playback.started' requires a resource id"),
         (["a.b", "-s", "fatal"], "severity: Input should be 'info', 'warning' or 'error'"),
         (["a.b", "-a", "robot:7"], "actor_type: Input should be 'user', 'system' or 'job'"),
         (["a.b", "-r", "/7"], "resource_type: "),
@@ -155,6 +169,45 @@ def test_emit_can_record_an_event_without_severity(home: PrivateHome) -> None:
 def test_emit_refuses_in_one_line_and_stores_nothing(home: PrivateHome, words: list[str], said: str) -> None:
     assert one_line(evtop(home, "emit", *words)).startswith(said)
     assert not Path(home.environment["XDG_DATA_HOME"]).exists()
+
+
+def test_emit_follows_the_taxonomy_files(home: PrivateHome) -> None:
+    files = [home.directory / "first.toml", home.directory / "second.toml"]
+    files[0].write_text('[types."a.old"]\ncategory = "first"\n[types."a.new"]\ncategory = "first"\n')
+    files[1].write_text(
+        '[taxonomy]\nstrict = true\n[types."a.new"]\nseverity = "warning"\ndeprecated_names = ["a.older"]\n'
+    )
+    both = ":".join(map(str, files))
+    emitted(home, "a.older", EVTOP_TAXONOMY=both)
+    [event] = shown(home)
+    assert (event["event_type"], event["category"], event["severity"]) == ("a.new", "first", "warning")
+    said = one_line(evtop(home, "emit", "a.nwe", EVTOP_TAXONOMY=both))
+    assert said == "'a.nwe' is no known event type; did you mean 'a.new'?"
+
+
+@pytest.mark.parametrize(
+    "words", [["tail"], ["emit", "a.b"], ["db", "status"], ["import", "/dev/null"]], ids=" ".join
+)
+def test_a_taxonomy_that_cannot_be_used_is_one_line(home: PrivateHome, words: list[str]) -> None:
+    file = home.directory / "broken.toml"
+    file.write_text("[types]\n\nx = 1\n")
+    said = one_line(evtop(home, *words, EVTOP_TAXONOMY=str(file)))
+    assert said.startswith(f"EVTOP_TAXONOMY {file}:3: ")
+    said = one_line(evtop(home, *words, EVTOP_TAXONOMY=f"{file}.missing"))
+    assert said.endswith("No such file or directory")
+
+
+def test_variables_that_are_no_setting_are_warned_of_with_the_nearest_one(home: PrivateHome) -> None:
+    unknown = {"EVTOP_STRE": "x", "EVTOP_\x1b[2J": "x", "EVTOP_RETENTION": "x"}
+    done = evtop(home, "tail", **unknown)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "evtop: EVTOP_␛[2J is no setting",
+        "evtop: EVTOP_RETENTION is no setting; did you mean EVTOP_RETENTION_DAYS?",
+        "evtop: EVTOP_STRE is no setting; did you mean EVTOP_STORE?",
+    ]
+    # The console would draw over it.
+    assert one_line(evtop(home, **unknown)).startswith("the console needs a terminal")
 
 
 def test_what_emit_refuses_is_quoted_cleaned_or_not_at_all(home: PrivateHome) -> None:
@@ -207,6 +260,50 @@ def test_tail_takes_a_filter_in_words_or_quoted(home: PrivateHome) -> None:
     assert types(home, "type:download.* severity>=error") == ["download.failed"]
     assert types(home, '"timed out"') == ["job.failed"]
     assert types(home, "--", "-type:job.failed", "-severity:error") == ["download.completed"]
+
+
+def test_tail_takes_a_span_of_time(home: PrivateHome) -> None:
+    stored(home, *(make_event(number, event_type=f"a.b{number}") for number in range(1, 5)))
+    span = ["--since", "2026-11-21T12:00:02Z", "--until", "2026-11-21T12:00:04"]
+    assert types(home, *span) == ["a.b2", "a.b3"]
+    assert types(home, *span, "-n", "1") == ["a.b3"]
+    assert types(home, *span, "type:a.b2") == ["a.b2"]
+    assert types(home, "--until", "100000d") == []
+    # The environment of this test is in UTC; the moment without an offset is in local time.
+    done = evtop(home, "tail", "--count", *span[2:], TZ="Etc/GMT-1")
+    assert done.stdout == "0\n"
+
+
+def test_tail_counts_instead(home: PrivateHome) -> None:
+    stored(home, *(make_event(number, status="done" if number % 2 else None) for number in range(25)))
+    for words, number in (
+        ([], 25),
+        (["status:done"], 12),
+        (["--since", "2026-11-21T12:00:20Z"], 5),
+        (["nothing"], 0),
+    ):
+        done = evtop(home, "tail", "--count", "-n", "3", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{number}\n", "")
+    assert one_line(evtop(home, "tail", "--count", "-f")) == "--count and --follow exclude each other"
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+def test_what_is_no_moment_is_one_line(home: PrivateHome, option: str) -> None:
+    said = one_line(evtop(home, "tail", option, HOSTILE))
+    assert said.startswith(f"{option}: no moment; write it like 2026-11-21")
+    assert not Path(home.environment["XDG_DATA_HOME"]).exists()
+
+
+def test_following_keeps_to_the_span_of_time(home: PrivateHome) -> None:
+    stored(home, make_event(1, event_type="a.first"))
+    with Running(
+        home, "tail", "-f", "--since", "2026-11-21T12:00:01Z", "--until", "2026-11-21T13:00Z"
+    ) as tail:
+        tail.wait_for("a.first")
+        stored(home, make_event(0, event_type="a.before"), make_event(3600, event_type="a.after"))
+        stored(home, make_event(2, event_type="a.within"))
+        tail.wait_for("a.within")
+        assert [line.split()[2] for line in tail.output.splitlines()] == ["a.first", "a.within"]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from monitor.errors import StartError
+from monitor.settings import (
+    RETENTION_VARIABLE,
+    TAXONOMY_VARIABLE,
+    VARIABLES,
+    Settings,
+    retention_days,
+    unknown_variables,
+)
 from tests.console.commands import evtop, one_line
 from tests.console.unusable import UNUSABLE_STORES
 from tests.pty_console import PrivateHome
@@ -58,3 +69,44 @@ def test_a_socket_path_that_is_too_long_is_one_line_with_what_to_set(
     deep = home.directory / ("deep" * 30)
     said = one_line(evtop(home, *words, EVTOP_BUS="embedded", XDG_RUNTIME_DIR=str(deep)))
     assert "set XDG_RUNTIME_DIR to a shorter folder" in said
+
+
+def test_a_wrong_store_is_told_which_kinds_there_are(home: PrivateHome) -> None:
+    said = one_line(evtop(home, "emit", "a.b", EVTOP_STORE="oracle://u:hunter2@h/db"))
+    assert all(kind in said for kind in ("sqlite:///", "postgresql://", "mysql://"))
+    assert "hunter2" not in said
+
+
+def test_taxonomy_files_are_separated_as_paths_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TAXONOMY_VARIABLE, f"/a.toml{os.pathsep}{os.pathsep}b c.toml{os.pathsep}")
+    assert Settings.from_environment().taxonomy == (Path("/a.toml"), Path("b c.toml"))
+    # The demo's application knows the shipped types alone.
+    assert Settings.for_demo().taxonomy == ()
+    monkeypatch.setenv(TAXONOMY_VARIABLE, "")
+    assert Settings.from_environment().taxonomy == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "days"), [(None, 90), ("", 90), ("7", 7), ("0.5", 0.5), ("inf", float("inf"))]
+)
+def test_days_of_retention(monkeypatch: pytest.MonkeyPatch, text: str | None, days: float) -> None:
+    monkeypatch.delenv(RETENTION_VARIABLE, raising=False)
+    if text is not None:
+        monkeypatch.setenv(RETENTION_VARIABLE, text)
+    assert retention_days() == days
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "week", "\x1b[2J", "90d"])
+def test_days_that_are_none_are_refused_and_not_quoted(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(RETENTION_VARIABLE, text)
+    with pytest.raises(StartError, match=rf"^{RETENTION_VARIABLE}: a number of days above 0, or inf$"):
+        retention_days()
+
+
+def test_only_variables_of_ours_are_looked_at() -> None:
+    known = dict.fromkeys([*VARIABLES, "PATH", "XEVTOP_STORE", "evtop_store"], "x")
+    assert list(unknown_variables(known)) == []
+    assert list(unknown_variables({**known, "EVTOP_BUSS": "x", "EVTOP_": "x"})) == [
+        ("EVTOP_", None),
+        ("EVTOP_BUSS", "EVTOP_BUS"),
+    ]

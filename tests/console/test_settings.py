@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import StartError
-from monitor.settings import BUS_VARIABLE, EMBEDDED, NO_BUS, STORE_VARIABLE, Settings
+from monitor.settings import Settings
+from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS
+from store.errors import STORE_SETTING
 
 
 @pytest.fixture(autouse=True)
 def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (STORE_VARIABLE, BUS_VARIABLE, "EVTOP_NAME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
+    for name in (STORE_SETTING, BUS_SETTING, "EVTOP_NAME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/someone")
 
@@ -47,7 +49,7 @@ def test_a_relative_xdg_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> No
     [EMBEDDED, NO_BUS, "redis://h:1/0", "rediss://u:p@h", "unix:///run/redis.sock"],
 )
 def test_every_kind_of_bus_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, bus: str) -> None:
-    monkeypatch.setenv(BUS_VARIABLE, bus)
+    monkeypatch.setenv(BUS_SETTING, bus)
     assert Settings.from_environment().bus == bus
 
 
@@ -55,14 +57,14 @@ def test_every_kind_of_bus_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, bu
 def test_a_bus_that_is_none_of_the_kinds_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, bus: str
 ) -> None:
-    monkeypatch.setenv(BUS_VARIABLE, bus)
-    with pytest.raises(StartError, match=rf"^{BUS_VARIABLE}: not a bus; use redis://.* or none$"):
+    monkeypatch.setenv(BUS_SETTING, bus)
+    with pytest.raises(StartError, match=rf"^{BUS_SETTING}: not a bus; use redis://.* or none$"):
         Settings.from_environment()
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, "")
-    monkeypatch.setenv(BUS_VARIABLE, "")
+    monkeypatch.setenv(STORE_SETTING, "")
+    monkeypatch.setenv(BUS_SETTING, "")
     settings = Settings.from_environment()
     assert settings.store.startswith("sqlite:////home/someone/")
     assert settings.bus == EMBEDDED
@@ -74,8 +76,8 @@ def test_the_name_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_demo_uses_its_own_store_and_bus_whatever_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, "sqlite:////srv/production.db")
-    monkeypatch.setenv(BUS_VARIABLE, "redis://production")
+    monkeypatch.setenv(STORE_SETTING, "sqlite:////srv/production.db")
+    monkeypatch.setenv(BUS_SETTING, "redis://production")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     settings = Settings.for_demo()
@@ -85,8 +87,8 @@ def test_the_demo_uses_its_own_store_and_bus_whatever_is_configured(monkeypatch:
 
 
 def test_printing_settings_shows_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_VARIABLE, "postgresql://u:hunter2@h/db")
-    monkeypatch.setenv(BUS_VARIABLE, "redis://u:hunter2@h")
+    monkeypatch.setenv(STORE_SETTING, "postgresql://u:hunter2@h/db")
+    monkeypatch.setenv(BUS_SETTING, "redis://u:hunter2@h")
     settings = Settings.from_environment()
     assert "hunter2" in settings.store
     assert "hunter2" not in f"{settings!r}{settings}"

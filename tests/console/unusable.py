@@ -48,7 +48,10 @@ UNUSABLE_STORES: dict[str, tuple[Callable[[PrivateHome], str], str]] = {
     "no database": (no_database, "file is not a database"),
     "garbage": (lambda _: "garbage", "not a database URL"),
     "hostile garbage": (lambda _: HOSTILE, "not a database URL"),
-    "an unknown kind": (lambda _: "nosuch://u:hunter2@h/db", "only sqlite is supported"),
-    "another kind": (lambda _: "postgresql://u:hunter2@h/db?password=hunter2", "only sqlite is supported"),
+    "an unknown kind": (lambda _: "nosuch://u:hunter2@h/db", "use one of sqlite:///"),
+    "another kind": (
+        lambda _: "postgresql://u:hunter2@127.0.0.1:9/db?password=hunter2",
+        "Connect call failed",
+    ),
 }
 """By kind: what makes one in a home and gives its URL, and a part of the message."""

@@ -1,0 +1,165 @@
+"""`evtop import`: events from a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
+from store.bus_url import EMBEDDED
+
+if TYPE_CHECKING:
+    from monitor.settings import Settings
+    from store.importing.importer import ImportCounts
+    from store.importing.reject_file import RejectFile
+
+STDIN = "-"
+SOME_REJECTED = 2
+"""The exit status when the import went through, and lines were rejected."""
+PROGRESS_SECONDS = 0.1
+
+
+class Format(StrEnum):
+    """What a line of the file is: `store.importing.importer.ImportFormat`, which costs too much for `--help`."""
+
+    NDJSON = "ndjson"
+    CLOUDEVENTS = "cloudevents"
+    ACTIVITY = "activity"
+
+
+def import_events(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="One JSON object a line; - for stdin.")],
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="What a line is: as `tail -o json` prints it, or of another schema."),
+    ] = Format.NDJSON,
+    reject: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where bad lines go, with the reason; default FILE.rejected."),
+    ] = None,
+    announce: Annotated[bool, typer.Option(help="Announce the events on the bus, too.")] = False,
+    at_import_time: Annotated[
+        bool, typer.Option("--at-import-time", help="Take lines without a time as of now.")
+    ] = False,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="The summary: plain text, or a JSON object.")
+    ] = Output.TEXT,
+    demo: Demo = False,
+) -> None:
+    """Store the events of a file, which may be compressed by gzip.
+
+    Importing it again stores nothing again: events are told apart by id, and a line without one gets an id that
+    follows from its content. That takes a time, so that a line without one is rejected, unless --at-import-time.
+
+    Exit status 2 says that lines were rejected, 1 that the import could not go on.
+    """
+    settings = chosen_settings(demo)
+    stream = _open(source)
+    from store.importing.importer import ImportCounts
+    from store.importing.reject_file import RejectFile
+
+    counts = ImportCounts()
+    with stream, RejectFile(reject or _default_reject(source)) as rejected:
+        run_to_end(
+            _import(settings, stream, source, form, announce, at_import_time, counts, rejected),
+            warn=settings.bus != EMBEDDED,
+        )
+    if output is Output.JSON:
+        path = str(rejected.path) if rejected.path else None
+        # A path need not be text.
+        write_json({**counts.as_dict(), "reject_file": path and os.fsencode(path).decode(errors="replace")})
+    else:
+        write(_summary(counts) + (f" (see {rejected.path})" if rejected.path else ""))
+    raise typer.Exit(SOME_REJECTED if counts.rejected else 0)
+
+
+async def _import(
+    settings: Settings,
+    stream: BinaryIO,
+    source: str,
+    form: Format,
+    announce: bool,
+    at_import_time: bool,
+    counts: ImportCounts,
+    rejected: RejectFile,
+) -> None:
+    from monitor.backend import open_store
+    from monitor.errors import StartError
+    from store.errors import StoreError
+    from store.importing.importer import ImportFormat, import_events
+    from store.importing.lines import SourceError
+
+    progress = _Progress()
+    try:
+        async with await open_store(settings, announce=announce) as store:
+            await import_events(
+                store,
+                stream,
+                format=ImportFormat(form),
+                at_import_time=at_import_time,
+                reject=rejected.write,
+                progress=progress.show,
+                counts=counts,
+            )
+    except asyncio.CancelledError:
+        progress.clear()
+        say(f"stopped after {_summary(counts)}; what is stored stays")
+        raise
+    except (StoreError, SourceError, OSError) as error:
+        progress.clear()
+        cause = f"{source}: {error}" if isinstance(error, SourceError) else str(error)
+        raise StartError(f"{cause}; stopped after {_summary(counts)}") from None
+    progress.clear()
+
+
+def _open(source: str) -> BinaryIO:
+    try:
+        if source == STDIN:
+            # Its own object: the interpreter waits for `sys.stdin` at its end, as long as a thread reads from it.
+            return open(0, "rb", buffering=0, closefd=False)
+        return Path(source).open("rb", buffering=0)
+    except (OSError, ValueError) as error:
+        fail(f"{source}: {error.strerror if isinstance(error, OSError) else error}")
+
+
+def _default_reject(source: str) -> Path:
+    return Path("stdin.rejected") if source == STDIN else Path(f"{source}.rejected")
+
+
+def _summary(counts: ImportCounts) -> str:
+    """How far an import came: `1,204 lines: 1,200 stored, 3 stored before, 1 rejected`."""
+    lines = "1 line" if counts.lines == 1 else f"{counts.lines:,} lines"
+    return f"{lines}: {counts.stored:,} stored, {counts.duplicates:,} stored before, {counts.rejected:,} rejected"
+
+
+class _Progress:
+    """One line on stderr that is written over again and again, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._next = 0.0 if sys.stderr.isatty() else float("inf")
+        self._shown = False
+
+    def show(self, counts: ImportCounts) -> None:
+        """Say how far it came, unless it was said just now."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_SECONDS
+        self._shown = True
+        self._write(f"\r{_summary(counts)}\x1b[K")
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = False
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
