@@ -15,9 +15,6 @@ from types import FrameType
 from tests.bench.figure import progress
 from tests.bench.registry import BENCHES, Bench
 
-LIMIT = 300
-"""Seconds that one bench may take."""
-
 
 def main(names: list[str]) -> int:
     """Run the benches that `names` ask for; returns the exit status."""
@@ -41,7 +38,7 @@ def main(names: list[str]) -> int:
 def _run(bench: Bench, names: list[str]) -> bool:
     """Run one bench and print its figures; False when it broke."""
     started = time.monotonic()
-    signal.alarm(LIMIT)
+    signal.alarm(bench.limit)
     try:
         for figure in bench.run():
             if not names or figure.name in names or bench.name in names:
@@ -60,7 +57,7 @@ def _stopped(number: int, _frame: FrameType | None) -> None:
 
 
 def _too_long(_number: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"the bench took over {LIMIT} s")
+    raise TimeoutError("the bench took over its limit")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Do reads cost the same however much is stored: a million events against ten thousand."""
+"""Do reads cost the same however much is stored: five million events against ten thousand."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from store.database import Database
 from store.event import Event
 from store.repository import Cursor, EventRepository
+from tests.bench import bulk
 from tests.bench.figure import Figure, progress
 from tests.bench.traffic import Traffic
+from tests.postgres import PostgresServer
 from tests.pty_console import PrivateHome
 
-SMALL, LARGE = 10_000, 1_000_000
+SMALL, LARGE = 10_000, 5_000_000
 DAYS = 30
 RECENT = 2_000
 """Events of the last hour, the same in both stores."""
 WATCHED, WATCHED_EVENTS = 20, 120
 """Titles whose events, the same in both stores, are spread over all days."""
-CHUNK = 10_000
 PAGE = 100
 PAIRS = 200
 GOAL = "<= 1.5"
@@ -62,27 +62,37 @@ READS: dict[str, Read] = {
 }
 
 
-def run() -> Iterator[Figure]:
+def run_sqlite() -> Iterator[Figure]:
     """For each read, the time in the large store over that in the small one: the median of many pairs.
 
     Both of a pair are measured right after each other, so that a busy moment of the machine slows down both.
     """
     with PrivateHome() as home:
-        for name, (small, large) in asyncio.run(_compare(home.directory)).items():
-            medians = [statistics.median(seconds) * 1000 for seconds in (small, large)]
-            progress(f"{name}: {medians[0]:.2f} ms of {SMALL:,}, {medians[1]:.2f} ms of {LARGE:,}")
-            ratios = [more / less for less, more in zip(small, large, strict=True)]
-            yield Figure(f"{name}_growth", statistics.median(ratios), "times", GOAL)
+        urls = [f"sqlite:///{home.directory / name}.db" for name in ("small", "large")]
+        yield from _figures(urls, "")
 
 
-async def _compare(directory: Path) -> dict[str, tuple[list[float], list[float]]]:
+def run_postgresql() -> Iterator[Figure]:
+    """The same on PostgreSQL."""
+    with PostgresServer("-c", "shared_buffers=256MB") as server:
+        yield from _figures([server.create_database() for _ in range(2)], "postgresql_")
+
+
+def _figures(urls: Sequence[str], prefix: str) -> Iterator[Figure]:
+    for name, (small, large) in asyncio.run(_compare(*urls)).items():
+        medians = [statistics.median(seconds) * 1000 for seconds in (small, large)]
+        progress(f"{prefix}{name}: {medians[0]:.2f} ms of {SMALL:,}, {medians[1]:.2f} ms of {LARGE:,}")
+        ratios = [more / less for less, more in zip(small, large, strict=True)]
+        yield Figure(f"{prefix}{name}_growth", statistics.median(ratios), "times", GOAL)
+
+
+async def _compare(small_url: str, large_url: str) -> dict[str, tuple[list[float], list[float]]]:
     now = datetime.now(UTC)
-    small = await Database.open(f"sqlite:///{directory / 'small.db'}")
-    large = await Database.open(f"sqlite:///{directory / 'large.db'}")
+    small, large = await Database.open(small_url), await Database.open(large_url)
     try:
         repositories = EventRepository(small), EventRepository(large)
-        for repository, size in zip(repositories, (SMALL, LARGE), strict=True):
-            await _fill(repository, size, now)
+        for repository, url, size in zip(repositories, (small_url, large_url), (SMALL, LARGE), strict=True):
+            await _fill(repository, url, size, now)
         return {name: await _times(read, repositories, now) for name, read in READS.items()}
     finally:
         await small.close()
@@ -104,25 +114,11 @@ async def _times(
     return times
 
 
-async def _fill(repository: EventRepository, size: int, now: datetime) -> None:
-    """`size` events over `DAYS` days, appended in the order of their times as an application would."""
-    started = time.monotonic()
-    traffic, draw = Traffic(seed=size), random.Random(size)
-    hour_ago, span = now - timedelta(hours=1), timedelta(days=DAYS) - timedelta(hours=1)
+async def _fill(repository: EventRepository, url: str, size: int, now: datetime) -> None:
+    """`size` events over `DAYS` days, what both stores have in common appended last."""
     fixed = _common(now)
-    moments = sorted(hour_ago - span * draw.random() for _ in range(size - len(fixed)))
-    # Both are in order of time, so that one pass merges them chunk by chunk.
-    fixed.sort(key=lambda event: event.inserted_at)
-    place = 0
-    for start in range(0, len(moments), CHUNK):
-        chunk = [traffic.event(moment) for moment in moments[start : start + CHUNK]]
-        while place < len(fixed) and fixed[place].inserted_at <= chunk[-1].inserted_at:
-            chunk.append(fixed[place])
-            place += 1
-        await repository.append(chunk)
-        if (start + CHUNK) % 200_000 == 0:
-            progress(f"growth: {start + CHUNK:,} of {size:,} after {time.monotonic() - started:.0f} s")
-    await repository.append(fixed[place:])
+    await bulk.fill(url, size - len(fixed), now - timedelta(days=DAYS), now - timedelta(hours=1))
+    await repository.append(fixed)
     assert await repository.count() == size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tests.bench import append, event_cost, growth, startup, store_to_eye, sustained
+from tests.bench import append, event_cost, growth, outage, recording, startup, store_to_eye, sustained
 from tests.bench.figure import Figure
 
 
@@ -16,6 +16,8 @@ class Bench:
     name: str
     figures: tuple[str, ...]
     run: Callable[[], Iterable[Figure]]
+    limit: int = 300
+    """Seconds that it may take."""
 
     def answers(self, name: str) -> bool:
         """Whether `name` is this bench or one of its figures."""
@@ -27,7 +29,19 @@ BENCHES = (
     Bench("startup", ("help_s", "first_paint_s"), startup.run),
     Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
     Bench("append", ("append_ratio",), append.run),
-    Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run),
+    Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run_sqlite, 900),
+    Bench(
+        "growth_postgresql",
+        tuple(f"postgresql_{name}_growth" for name in growth.READS),
+        growth.run_postgresql,
+        900,
+    ),
+    Bench(
+        "recording",
+        ("record_median_us", "record_p99_us", "record_to_queue_handler", "full_queue_mb"),
+        recording.run,
+    ),
+    Bench("outage", ("record_away_p99_ratio", "spool_drain_rate", "outage_balance"), outage.run),
     Bench(
         "sustained_2000",
         (

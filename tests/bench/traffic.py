@@ -40,7 +40,7 @@ class Traffic:
     def event(self, at: datetime, **fields: Any) -> Event:
         """An event that happened at `at`; `fields`, which are not validated, replace its own."""
         template = self._random.choice(self._templates)
-        return template.model_copy(update={"id": self._id(at), "inserted_at": at, **fields})
+        return template.model_copy(update={"id": self.identifier(at), "inserted_at": at, **fields})
 
     def _template(self, name: str) -> Event:
         draw = self._random
@@ -62,7 +62,7 @@ class Traffic:
             }
         )
 
-    def _id(self, at: datetime) -> UUID:
+    def identifier(self, at: datetime) -> UUID:
         """A UUIDv7 of that time (RFC 9562, 5.7)."""
         low = self._random.getrandbits(74)
         milliseconds = int(at.timestamp() * 1000)
