@@ -75,8 +75,15 @@ def test_what_is_typed_beside_the_demo_reaches_it() -> None:
             assert done.stdout
 
 
-def test_the_example_runs_as_written(tmp_path: Path) -> None:
-    (example,) = blocks(section("Track events from your application"), "python")
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        (0, ["True 1 0"]),
+        (1, ["12", "job.executed completed job/sync", "2"]),
+    ],
+)
+def test_the_examples_run_as_written(number: int, printed: list[str], tmp_path: Path) -> None:
+    example = blocks(section("Track events from your application"), "python")[number]
     done = subprocess.run(
         [sys.executable, "-c", example],
         env={**os.environ, "EVTOP_STORE": f"sqlite:///{tmp_path / 'events.db'}"},
@@ -87,12 +94,13 @@ def test_the_example_runs_as_written(tmp_path: Path) -> None:
         timeout=30,
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines() == ["1 downloads error", "True"]
+    assert done.stdout.splitlines() == printed
 
 
 def test_every_command_is_there() -> None:
-    told = set(re.findall(r"^\| `evtop (\w+)", README, re.MULTILINE))
-    assert told == {command.name for command in command_line.registered_commands}
+    told = set(re.findall(r"^\| `evtop ([\w-]+)", README, re.MULTILINE))
+    groups = {group.name for group in command_line.registered_groups}
+    assert told == {command.name for command in command_line.registered_commands} | groups
     with PrivateHome() as home:
         assert "EVTOP_STORE" in evtop(home, "--help").stdout
 
