@@ -21,7 +21,7 @@ EVENT_MAX_BYTES = 256 * 1024
 NOT_JSON = "not JSON"
 TOO_LARGE = "too large"
 
-_ITEM_BYTES = 4
+_ITEM_BYTES = 6
 """What an item counts for before it is known what it takes: of objects that hold each other, there may be no end."""
 _DEPTH_MAX = METADATA_MAX_DEPTH + 4
 """What is nested deeper is cut there: it is refused for its depth all the same."""

@@ -17,6 +17,7 @@ from store.events import EventStore
 from tests.bench.pace import quantile
 from tests.faults.child import StoreWorker
 from tests.faults.conftest import Note
+from tests.waiting import until
 from tests.watch import watching
 
 pytestmark = pytest.mark.fault
@@ -27,7 +28,8 @@ COMMIT_SECONDS = 0.25
 """What a commit may take on a machine that has other work too. The figure to reach is 0.05 for 99 of 100."""
 READ_SECONDS = 3.0
 """What a read transaction of the console may take there. The figure to reach is 1."""
-EMPTIED_SECONDS = 30.0
+PATIENCE = 30.0
+"""Seconds until the log has grown, or has been copied."""
 
 
 @pytest.fixture
@@ -88,8 +90,8 @@ async def _read_while_writing(
                 task = {"seconds": pinned + after, "rate": RATE, "padded": pinned, "padding": padding}
                 writer.tell("append", seed=seed, since=time.time_ns() // 1_000_000, **task)
                 await asyncio.sleep(pinned)
+                await until(lambda: log.stat().st_size > LOG_BYTES, PATIENCE)
                 longest = log.stat().st_size
-                assert longest > LOG_BYTES, "the reader did not keep the log"
             done = asyncio.create_task(asyncio.to_thread(writer.answer, pinned + after + 60))
             # The console goes on reading, and yet whoever wants the log for itself gets it.
             while not done.done():
@@ -111,8 +113,8 @@ async def _read_while_writing(
 
 
 def _log_is_free(path: Path) -> bool:
-    """Whether every reader lets go of the log, and what has gathered there is copied, in `EMPTIED_SECONDS`."""
-    deadline = time.monotonic() + EMPTIED_SECONDS
+    """Whether every reader lets go of the log, and what has gathered there is copied, in `PATIENCE` seconds."""
+    deadline = time.monotonic() + PATIENCE
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         while (left := deadline - time.monotonic()) > 0:
             # It waits for readers, and not for a checkpoint that is under way.

@@ -178,10 +178,12 @@ def test_a_signal_handler_may_record_while_it_interrupts_record(url: str) -> Non
         handled += 1
         assert recorder.record("app.interrupted")
         assert recorder.record("app.interrupted", metadata={"x": object()})
-        recorder.stats()
+        assert recorder.stats().balance == 0
+        # Only now, or slow handlers would interrupt each other until the stack ends.
+        signal.setitimer(signal.ITIMER_REAL, 0.0002)
 
     before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    signal.setitimer(signal.ITIMER_REAL, 0.0002)
     try:
         recorded = 0
         end = time.monotonic() + 1.0
@@ -190,6 +192,7 @@ def test_a_signal_handler_may_record_while_it_interrupts_record(url: str) -> Non
                 assert recorder.record("job.executed")
                 recorded += 1
     finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert handled > 100
@@ -208,10 +211,12 @@ def test_refusals_in_a_signal_handler_are_all_counted() -> None:
     def handle(*_: object) -> None:
         nonlocal handled
         handled += 1
-        assert recorder.record("app.interrupted") in {True, False}
+        recorder.record("app.interrupted")
+        # Only now, or slow handlers would interrupt each other until the stack ends.
+        signal.setitimer(signal.ITIMER_REAL, 0.0001)
 
     before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+    signal.setitimer(signal.ITIMER_REAL, 0.0001)
     recorded = 0
     try:
         end = time.monotonic() + 0.5
@@ -219,6 +224,7 @@ def test_refusals_in_a_signal_handler_are_all_counted() -> None:
             recorder.record("job.executed")
             recorded += 1
     finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert handled
@@ -354,7 +360,7 @@ def test_what_is_too_large_is_dropped_and_counted(
 ) -> None:
     began = time.monotonic()
     assert recorder.record(event.pop("event_type", "job.executed"), **event) is False
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 2.0
     assert recorder.stats().dropped == {reason: 1}
 
 
@@ -455,6 +461,7 @@ def test_an_interrupt_while_recording_leaves_the_balance_at_0(recorder: Recorder
             except KeyboardInterrupt:
                 interrupted += 1
     finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert recorder.stats().balance == 0

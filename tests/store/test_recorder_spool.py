@@ -91,7 +91,7 @@ def test_events_wait_on_the_disk_and_are_stored_in_order_when_the_server_is_back
         assert recorder.flush(10)
         stats = recorder.stats()
         assert (stats.queued, stats.spooled) == (0, 5900)
-        assert stats.away
+        wait_until(lambda: recorder.stats().away)
         record(recorder, *range(6000, 7000))
         database_server.start()
         wait_until(lambda: recorder.stats().spooled == 0, 40, recorder.stats)

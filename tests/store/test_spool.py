@@ -675,6 +675,26 @@ def test_interval_synchronises_when_it_is_due(root: Path) -> None:
     spool.close()
 
 
+@pytest.mark.parametrize("policy", FsyncPolicy)
+def test_it_synchronises_at_once_when_it_is_asked_to(root: Path, policy: FsyncPolicy) -> None:
+    files = FaultyFiles()
+    spool = Spool.open(root, files=files, fsync=policy, fsync_interval=60)
+    spool.append(payloads(1))
+    before = files.synced
+    assert before == (policy is FsyncPolicy.ALWAYS)
+    spool.sync()
+    assert (files.synced > before) == (policy is not FsyncPolicy.NEVER)
+    files.failing = {"sync": errno.EIO}
+    if policy is not FsyncPolicy.NEVER:
+        with pytest.raises(SpoolError, match="cannot be synchronised"):
+            spool.sync()
+    files.failing = {}
+    assert drain(spool) == payloads(1)
+    spool.close()
+    with pytest.raises(SpoolError, match="closed"):
+        spool.sync()
+
+
 def test_trouble_in_acknowledging_is_said_once_and_repairs_itself(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
