@@ -64,7 +64,7 @@ def _kill_many(tmp_path: Path, seed: int, kills: int) -> None:
         last.ask("start")
         promises = [each.promises() for each in killed]
         obligations = set[object]().union(*(each.durable for each in promises))
-        wait_until(lambda: _is_empty(tmp_path / "spool"), 60, "what was left is stored")
+        wait_until(lambda: _is_empty(tmp_path / "spool"), 30 + kills, "what was left is stored")
         drained(last)
         fresh_passes(last)
         verdict = judge(evidence(url), [*promises, last.promises()], durable_only=True)
