@@ -1,5 +1,36 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the end of a test that nothing else can end."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
 pytest_plugins = ["tests.servers"]
+
+STUCK_SECONDS = 300
+"""Longer than the timeout of any test that is not marked `long_fault`."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background commands so, and the programs under test would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_stderr = os.dup(2)  # pytest takes the real one away while a test runs
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Show where a stuck test is and end its process, when the timeout of pytest-timeout could not.
+
+    That timeout is a signal: it does nothing for a test that waits in a lock, or whose teardown is stuck too.
+    """
+    if item.get_closest_marker("long_fault"):
+        return (yield)
+    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=_stderr)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
