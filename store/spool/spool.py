@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Self, TypedDict, Unpack
 
 from store.bus import new_producer
+from store.spool.backlog import Backlog
 from store.spool.cursor import Cursor
 from store.spool.files import Files
 from store.spool.folder import SpoolFolder
-from store.spool.recovery import recover, set_aside
-from store.spool.segment import (
-    HEADER_BYTES,
-    RECORD_BYTES,
-    Record,
-    Segment,
-    SegmentReader,
-    pack_records,
-)
+from store.spool.recovery import recover
+from store.spool.segment import HEADER_BYTES, RECORD_BYTES, pack_records
 from store.spool.writer import FsyncPolicy, SegmentWriter
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -86,19 +77,10 @@ class Spool:
         except BaseException:
             self._cursor.close()
             raise
-        self._segments = deque(found.segments)
-        self._bytes = sum(segment.size for segment in found.segments)
         self._writer = SegmentWriter(
             folder.path, found.next_number, segment_bytes, fsync, fsync_interval, clock, self._files
         )
-        self._reader: SegmentReader | None = None
-        self._ahead: deque[Record] = deque()
-        # Sequences of the next record to be acknowledged, to be read, and to be appended.
-        self._position = self._read = found.position
-        self._next = found.next
-        self._pending = found.next - found.position
-        self._lost = found.lost
-        self._set_aside = found.set_aside
+        self._backlog = Backlog(folder.path, found, self._files, self._writer.end, self._warn)
 
     @classmethod
     def open(cls, root: Path, producer: str | None = None, **options: Unpack[SpoolOptions]) -> Self:
@@ -150,27 +132,27 @@ class Spool:
     @property
     def pending(self) -> int:
         """Records that are not acknowledged yet, unreadable ones among them until reading comes to them."""
-        return self._pending
+        return self._backlog.pending
 
     @property
     def pending_bytes(self) -> int:
         """Size on disk, in bytes, of the segments that hold pending records."""
-        return self._bytes
+        return self._backlog.size
 
     @property
     def lost(self) -> int:
         """Records found unreadable since opening. Of several at the very end, one is known of."""
-        return self._lost
+        return self._backlog.lost
 
     @property
     def set_aside(self) -> int:
         """Segments renamed to `.unreadable` since opening. They are never deleted."""
-        return self._set_aside
+        return self._backlog.set_aside
 
     @property
     def is_empty(self) -> bool:
         """True when nothing is pending."""
-        return self._pending == 0
+        return self._backlog.pending == 0
 
     def append(self, records: Sequence[bytes]) -> int:
         """Add the first of `records`, as many as there is room for. Returns how many that were.
@@ -184,17 +166,12 @@ class Spool:
         payloads = self._fitting(records)
         if not payloads:
             return 0
-        data = pack_records(payloads, self._next)
+        data = pack_records(payloads, self._backlog.next)
         try:
-            segment = self._writer.write(data, self._next)
+            segment = self._writer.write(data, self._backlog.next)
         except OSError as error:
             raise SpoolError(f"the spool {self.folder} cannot be written: {_reason(error)}") from None
-        if not self._segments or segment is not self._segments[-1]:
-            self._segments.append(segment)
-            self._bytes += HEADER_BYTES
-        self._bytes += len(data)
-        self._next += len(payloads)
-        self._pending += len(payloads)
+        self._backlog.appended(segment, len(payloads), len(data))
         return len(payloads)
 
     def peek(self, count: int, max_bytes: int) -> list[bytes]:
@@ -206,15 +183,12 @@ class Spool:
             SpoolError: the spool cannot be read now.
         """
         self._check_usable()
-        self._read_ahead(count, max_bytes)
-        payloads: list[bytes] = []
-        for _, payload in islice(self._ahead, count):
-            max_bytes -= len(payload)
-            if payloads and max_bytes < 0:
-                break
-            payloads.append(payload)
-        if not self._ahead:
-            self._forget_before(self._read)
+        try:
+            payloads = self._backlog.peek(count, max_bytes)
+        except OSError as error:
+            raise SpoolError(f"the spool {self.folder} cannot be read: {_reason(error)}") from None
+        if not self._backlog.read_ahead:
+            self._forget()
         return payloads
 
     def acknowledge(self, count: int) -> None:
@@ -227,12 +201,10 @@ class Spool:
             SpoolError: the spool is closed.
         """
         self._check_usable()
-        if not 0 <= count <= len(self._ahead):
-            raise ValueError(f"{count} records acknowledged, {len(self._ahead)} read")
-        for _ in range(count):
-            self._ahead.popleft()
-        self._pending -= count
-        self._forget_before(self._ahead[0].sequence if self._ahead else self._read)
+        if not 0 <= count <= self._backlog.read_ahead:
+            raise ValueError(f"{count} records acknowledged, {self._backlog.read_ahead} read")
+        self._backlog.acknowledge(count)
+        self._forget()
 
     def sync_if_due(self) -> None:
         """Under `INTERVAL`, synchronise what was appended `fsync_interval` seconds ago or earlier.
@@ -272,7 +244,7 @@ class Spool:
         except OSError as error:
             _logger.warning("the spool %s may not survive a power failure: %s", self.folder, _reason(error))
         self._close_files()
-        if not self._segments:
+        if not self._backlog.has_segments:
             try:
                 self._files.remove(self.folder / CURSOR_FILE)
                 self._folder.remove()
@@ -288,7 +260,7 @@ class Spool:
 
     def _fitting(self, records: Sequence[bytes]) -> list[bytes]:
         """The first of `records` that leave the segments within `max_bytes`."""
-        room = self._max_bytes - self._bytes - (HEADER_BYTES if self._writer.begins_segment else 0)
+        room = self._max_bytes - self._backlog.size - (HEADER_BYTES if self._writer.begins_segment else 0)
         payloads: list[bytes] = []
         for payload in records:
             room -= RECORD_BYTES + len(payload)
@@ -297,65 +269,10 @@ class Spool:
             payloads.append(payload)
         return payloads
 
-    def _read_ahead(self, count: int, max_bytes: int) -> None:
-        held = sum(len(record.payload) for record in self._ahead)
-        while self._read < self._next and len(self._ahead) < count and (not self._ahead or held < max_bytes):
-            place = next((i for i in range(len(self._segments)) if self._end(i) > self._read), None)
-            if place is None:
-                self._miss_until(self._next)
-                return
-            end = self._end(place)
-            records = self._read_segment(
-                self._segments[place], count - len(self._ahead), max(max_bytes - held, 0)
-            )
-            if not records:
-                self._miss_until(end)
-            for record in records:
-                # Others are acknowledged already, or were left by a write that failed.
-                if self._read <= record.sequence < end:
-                    self._miss_until(record.sequence)
-                    self._read += 1
-                    self._ahead.append(record)
-                    held += len(record.payload)
-
-    def _read_segment(self, segment: Segment, count: int, max_bytes: int) -> list[Record]:
-        """The next records of a segment; none when it has no more, or none that can be read."""
-        try:
-            if self._reader is None or self._reader.path != segment.path:
-                self._close_reader()
-                self._reader = SegmentReader(segment.path)
-            return self._reader.read(segment.size, count, max_bytes)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise SpoolError(f"the spool {self.folder} cannot be read: {_reason(error)}") from None
-            # A bad sector does not mend, and what comes after it must not wait for ever.
-            if segment is self._segments[-1]:
-                self._writer.end()
-            set_aside(segment.path, _reason(error), self._files)
-            self._set_aside += 1
-            self._segments.remove(segment)
-            self._bytes -= segment.size
-            return []
-
-    def _miss_until(self, sequence: int) -> None:
-        """Count the records between the last one read and `sequence` as lost."""
-        missing = sequence - self._read
-        if missing > 0:
-            self._lost += missing
-            self._pending -= missing
-            self._read = sequence
-            self._warn("lost", f"the spool {self.folder} is damaged: records cannot be read")
-
-    def _end(self, place: int) -> int:
-        """The sequence after the last record of a segment."""
-        return self._segments[place + 1].first if place + 1 < len(self._segments) else self._next
-
-    def _forget_before(self, position: int) -> None:
-        """Move the cursor to `position`, and delete the segments before it."""
-        if position != self._position:
-            self._position = position
+    def _forget(self) -> None:
+        """Move the cursor to the oldest pending record, and delete the segments before it."""
+        position = self._backlog.position
+        if position != self._cursor.position:
             try:
                 self._cursor.move(position)
                 if self._fsync is FsyncPolicy.ALWAYS:
@@ -363,20 +280,11 @@ class Spool:
                 self._warned.discard("cursor")
             except OSError as error:
                 self._warn("cursor", f"the cursor of the spool {self.folder} is not kept: {_reason(error)}")
-        while self._segments and self._end(0) <= position:
-            segment = self._segments[0]
-            if len(self._segments) == 1:
-                self._writer.end()
-            if self._reader is not None and self._reader.path == segment.path:
-                self._close_reader()
-            try:
-                self._files.remove(segment.path)
-                self._warned.discard("remove")
-            except OSError as error:
-                self._warn("remove", f"segments of the spool {self.folder} stay: {_reason(error)}")
-                return
-            self._segments.popleft()
-            self._bytes -= segment.size
+        try:
+            self._backlog.remove_acknowledged()
+            self._warned.discard("remove")
+        except OSError as error:
+            self._warn("remove", f"segments of the spool {self.folder} stay: {_reason(error)}")
 
     def _check_usable(self) -> None:
         if self._closed:
@@ -387,13 +295,8 @@ class Spool:
     def _close_files(self) -> None:
         self._closed = True
         self._writer.end()
-        self._close_reader()
+        self._backlog.close()
         self._cursor.close()
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     def _warn(self, trouble: str, message: str) -> None:
         """Log a message, once until that trouble is over."""
