@@ -57,6 +57,7 @@ class SystemEvents(TypedEvents):
     `indexer.health_changed`          `name`, `previous_status`, `reason`, `response_ms`
     `download_client.health_changed`  `name`, `previous_status`, `reason`, `waiting`
     `job.executed`                    `duration_ms`, `attempt`, and the figures of the run; completed
+    `job.cancelled`                   `reason`, `duration_ms`, `attempt`; cancelled
     `job.failed`                      `error`, `duration_ms`, `attempt`; failed, severity error
     ================================  =================================================================
 
@@ -106,6 +107,19 @@ class SystemEvents(TypedEvents):
         """The job of this name succeeded, in `duration` seconds; `figures` are its own, `{"files_deleted": 12}`."""
         facts = {**(figures or {}), "duration_ms": duration_ms(duration), "attempt": attempt}
         return Statement(Actor.job(job), ("job", job), status="completed", metadata=facts)
+
+    @records("job.cancelled")
+    def job_cancelled(
+        self,
+        job: str,
+        reason: str | None = None,
+        *,
+        duration: timedelta | float | None = None,
+        attempt: int | None = None,
+    ) -> Statement:
+        """The job of this name was stopped from outside before it was done; `reason` says why, in a phrase."""
+        facts = {"reason": reason, "duration_ms": duration_ms(duration), "attempt": attempt}
+        return Statement(Actor.job(job), ("job", job), status="cancelled", metadata=facts)
 
     @records("job.failed")
     def job_failed(

@@ -31,7 +31,7 @@ SHIPPED_TYPES = {
     "downloads": "search.manual search.automatic download.initiated download.completed download.cancelled"
     " download.paused download.resumed download.failed",
     "library": "library.scan_started library.scan_completed library.file_imported library.file_renamed",
-    "system": "indexer.health_changed download_client.health_changed job.executed job.failed",
+    "system": "indexer.health_changed download_client.health_changed job.executed job.cancelled job.failed",
     "auth": "user.login user.logout settings.changed",
     "interaction": "movie.viewed movie.downloaded movie.rated movie.liked movie.unliked movie.watchlisted"
     " movie.unwatchlisted actor.viewed tag.viewed search.performed recommendation.clicked",

@@ -223,6 +223,14 @@ SHAPES: list[tuple[str, str, str, str | None, str | None, dict[str, Any]]] = [
         {"files_deleted": 12, "duration_ms": 1_500, "attempt": 1},
     ),
     (
+        "job.cancelled",
+        "job:backup",
+        "job/backup",
+        None,
+        "cancelled",
+        {"reason": "shutdown", "duration_ms": 2_000},
+    ),
+    (
         "job.failed",
         "job:backup",
         "job/backup",

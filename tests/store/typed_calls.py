@@ -169,6 +169,7 @@ CALLS: dict[str, Callable[[Records], bool]] = {
     "job.executed": lambda to: SystemEvents(to).job_executed(
         "cleanup", duration=1.5, attempt=1, figures={"files_deleted": 12}
     ),
+    "job.cancelled": lambda to: SystemEvents(to).job_cancelled("backup", "shutdown", duration=2),
     "job.failed": lambda to: SystemEvents(to).job_failed(
         "backup", OSError(28, "No space left on device"), attempt=2
     ),
