@@ -1,6 +1,6 @@
 """`python -m monitor` is `evtop`."""
 
-from monitor.cli.main import run
+from monitor.cli.entry import run
 
 if __name__ == "__main__":
     run()

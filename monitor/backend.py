@@ -19,6 +19,7 @@ from store.event import Event
 from store.event_selection import Cursor, Selection
 from store.events import EventStore
 from store.redis_bus import RedisBus
+from store.status import missing_file
 
 
 class Backend:
@@ -104,13 +105,18 @@ def announcing_bus(settings: Settings) -> Bus | None:
         raise StartError(str(error)) from None
 
 
-async def open_store(settings: Settings, *, announce: bool = True) -> EventStore:
+async def open_store(settings: Settings, *, announce: bool = True, create: bool = True) -> EventStore:
     """Open the store alone, to record or to read once; it announces on the bus of `settings`, unless told not to.
 
+    Without `create`, an SQLite file that is not there is not made: a mistyped name must not look like an empty store.
+
     Raises:
-        StartError: the URL of the bus cannot be used.
+        StartError: the URL of the bus cannot be used, or there is no file.
         store.errors.StoreError: the store cannot be used; one line that says why.
     """
+    missing = None if create else missing_file(settings.store)
+    if missing is not None:
+        raise StartError(f"there is no store at {missing}; nothing was recorded there yet")
     bus = announcing_bus(settings) if announce else None
     try:
         return await EventStore.open(settings.store, bus)

@@ -59,8 +59,8 @@ class Settings:
     @classmethod
     def for_demo(cls) -> Settings:
         """The running demo: its own store, bus and taxonomy. The demo starts store and bus, nobody else does."""
-        runtime = runtime_dir() / "demo"
-        return cls(sqlite_url(demo_store()), f"unix://{runtime / 'bus.sock'}", "demo", runtime)
+        bus = demo_socket()
+        return cls(sqlite_url(demo_store()), f"unix://{bus}", "demo", bus.parent)
 
     def activate_taxonomy(self) -> None:
         """Make the shipped types, with what the files add to them, the taxonomy of this process.
@@ -76,6 +76,11 @@ class Settings:
             activate(load_taxonomy(self.taxonomy))
         except TaxonomyError as error:
             raise StartError(f"{TAXONOMY_VARIABLE} {error}") from None
+
+
+def demo_socket() -> Path:
+    """Where the bus of the demo listens while it runs."""
+    return runtime_dir() / "demo" / "bus.sock"
 
 
 def retention_days() -> float:

@@ -63,6 +63,17 @@ class StoreStatus:
         return self.version is not None and self.version > self.known
 
 
+def missing_file(url: str) -> Path | None:
+    """The file of the SQLite store at `url`, if it is not there yet; None for every other store.
+
+    Raises:
+        StoreUnavailableError: the URL cannot be used.
+    """
+    address, _ = parsed(url)
+    file = _file_of(address) if address.get_backend_name() == "sqlite" else None
+    return file if file is not None and not file.exists() else None
+
+
 async def store_status(url: str) -> StoreStatus:
     """Look at the store at `url`. Neither a file nor a table is created, and nothing is migrated.
 
@@ -72,7 +83,7 @@ async def store_status(url: str) -> StoreStatus:
     address, kind = parsed(url)
     dialect = "mariadb" if address.drivername.startswith("mysql") else address.drivername.partition("+")[0]
     file = _file_of(address) if dialect == "sqlite" else None
-    if file is not None and not file.exists():
+    if missing_file(url) is not None:
         return StoreStatus(described(url), dialect, None)
     try:
         engine = kind.create_engine(_existing(address, file) if file is not None else address)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from store.dead_letters import DeadLetter, DeadLetterRepository
     from store.retrying import Retried
 
-SOME_STAY = 2
+SOME_STAY = 3
 """The exit status of a retry when letters were refused again."""
 PAGE = 100
 """Letters in memory at a time: each may be large."""
@@ -92,7 +92,7 @@ def show(
 def retry(numbers: Numbers = None, everything: All = False, demo: Demo = False) -> None:
     """Try dead letters again: what is admitted now is stored, announced and no longer a dead letter.
 
-    Exit status 2 says that some were refused again, each with its reason on stderr.
+    Exit status 3 says that some were refused again, each with its reason on stderr.
     """
     _require_choice(numbers, everything)
     settings = chosen_settings(demo)
@@ -133,7 +133,7 @@ async def _with_letters(
 ) -> Result:
     from monitor.backend import open_store
 
-    async with await open_store(settings, announce=False) as store:
+    async with await open_store(settings, announce=False, create=False) as store:
         return await work(store.dead_letters)
 
 
@@ -143,7 +143,7 @@ async def _retry(settings: Settings, numbers: Sequence[int] | None) -> tuple[Ret
 
     retried = Retried()
     missing: list[int] = []
-    async with await open_store(settings) as store:
+    async with await open_store(settings, create=False) as store:
         if numbers:
             for number in dict.fromkeys(numbers):
                 letter = await _letter(store.dead_letters, number)

@@ -16,7 +16,7 @@ import typer
 
 from monitor.cli.options import fail, run_to_end
 from monitor.errors import StartError
-from monitor.settings import Settings, demo_store
+from monitor.settings import Settings, demo_socket, demo_store
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HISTORY_HOURS = 6.0
 APPLICATION_LOG = "application.log"
-APPLICATION_STOP = 1.0
-"""Seconds in which the application may end in order."""
+APPLICATION_STOP = 3.0
+"""Seconds in which the application may end in order: more than its recorder takes to store the last events."""
 
 
 def demo(
@@ -49,6 +49,17 @@ def demo(
             _with_console(settings, rate, seed)
         else:
             _alone(settings, rate, seed)
+
+
+def require_demo() -> None:
+    """Fail when no demo is running: what is recorded in its store then, the next one deletes."""
+    import socket
+
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(demo_socket()))
+    except OSError:
+        fail("no demo is running; `evtop demo` starts one")
 
 
 def _with_console(settings: Settings, rate: float, seed: int) -> None:

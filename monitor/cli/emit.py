@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.demo import require_demo
 from monitor.cli.options import Demo, chosen_settings, fail, run_to_end
 from store.bus_url import EMBEDDED
 
@@ -42,6 +43,8 @@ def emit(
 
     # First, because the taxonomy gives category and severity.
     settings = chosen_settings(demo)
+    if demo:
+        require_demo()
     fields: dict[str, Any] = {"event_type": event_type, "status": status}
     for name, reference in (("resource", resource), ("secondary_resource", secondary), ("actor", actor)):
         if reference is not None:

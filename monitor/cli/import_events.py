@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from store.importing.reject_file import RejectFile
 
 STDIN = "-"
-SOME_REJECTED = 2
+SOME_REJECTED = 3
 """The exit status when the import went through, and lines were rejected."""
 PROGRESS_SECONDS = 0.1
 
@@ -58,7 +58,7 @@ def import_events(
     Importing it again stores nothing again: events are told apart by id, and a line without one gets an id that
     follows from its content. That takes a time, so that a line without one is rejected, unless --at-import-time.
 
-    Exit status 2 says that lines were rejected, 1 that the import could not go on.
+    Exit status 3 says that lines were rejected, 1 that the import could not go on.
     """
     settings = chosen_settings(demo)
     stream = _open(source)
@@ -66,7 +66,12 @@ def import_events(
     from store.importing.reject_file import RejectFile
 
     counts = ImportCounts()
-    with stream, RejectFile(reject or _default_reject(source)) as rejected:
+    rejected = RejectFile(reject or _default_reject(source))
+    try:
+        rejected.check()
+    except OSError as error:
+        fail(f"{error}; --reject names another")
+    with stream, rejected:
         run_to_end(
             _import(settings, stream, source, form, announce, at_import_time, counts, rejected),
             warn=settings.bus != EMBEDDED,

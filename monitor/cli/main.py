@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from monitor.cli import db, dead_letters, demo, emit, import_events, prune, tail
-from monitor.cli.options import Demo, chosen_settings
+from monitor.cli.options import Demo, chosen_settings, fail
 
 app = typer.Typer(
     name="evtop",
@@ -44,15 +42,10 @@ def console(
 
         typer.echo(f"evtop {installed('evtop')}")
         raise typer.Exit
+    if address_demo and context.invoked_subcommand is not None:
+        # Taken for the store of the environment, `evtop --demo prune` would delete from it.
+        fail(f"--demo goes after the command: evtop {context.invoked_subcommand} --demo")
     if context.invoked_subcommand is None:
         from monitor.cli.console import open_console
 
         raise typer.Exit(open_console(chosen_settings(address_demo, warn=False)))
-
-
-def run() -> None:
-    """Run the command line."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A locale that lacks a character must not cost the rest of the output.
-        sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore[reportUnknownMemberType]
-    app()

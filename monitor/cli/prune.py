@@ -13,7 +13,10 @@ from monitor.settings import retention_days
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
+    from store.events import EventStore
     from store.retention import Pruned, RetentionPolicy
+
+CATEGORIES_MAX = 10_000
 
 
 def prune(
@@ -76,8 +79,29 @@ async def _prune(settings: Settings, policy: RetentionPolicy, dry_run: bool, tru
     from monitor.backend import open_store
     from store.retention import prune
 
-    async with await open_store(settings, announce=False) as store:
+    async with await open_store(settings, announce=False, create=False) as store:
+        await _refuse_misspelt(store, policy)
         return await prune(store.database, policy, dry_run=dry_run, trust_clock=trust_clock)
+
+
+async def _refuse_misspelt(store: EventStore, policy: RetentionPolicy) -> None:
+    """Refuse a category that is not known and nearly one that is: its events would go with all the others.
+
+    Raises:
+        StartError: with the category that was probably meant.
+    """
+    from store.event_counts import Facet
+    from store.taxonomy import active, nearest
+
+    known = {active()[name].category for name in active()}
+    for category in policy.by_category:
+        if category in known:
+            continue
+        # Asked only now, for a store may be large.
+        known |= {name for name, _ in await store.facets(Facet.CATEGORY, limit=CATEGORIES_MAX) if name}
+        meant = None if category in known else nearest(category, tuple(known))
+        if meant is not None:
+            raise StartError(f"--category: there is no category {category!r}; did you mean {meant!r}?")
 
 
 def _policy(days: float | None, categories: Sequence[str], rollup_days: float | None) -> RetentionPolicy:

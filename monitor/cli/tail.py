@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -53,6 +53,8 @@ def tail(
 ) -> None:
     """Print the latest events, oldest first.
 
+    A filter that begins with a minus goes after --, as in `evtop tail -- -actor:system`.
+
     TIME is a moment (2026-11-21, 2026-11-21T14:05, 2026-11-21T14:05:30Z) or how long ago it was (30s, 15m, 2h, 3d, 1w).
     """
     if count and follow:
@@ -62,12 +64,9 @@ def tail(
     if count:
         write(str(run_to_end(_count(settings, chosen))))
         return
-    try:
+    with suppress(BrokenPipeError):
+        # The reader of the pipe has seen enough.
         run_to_end(_tail(settings, chosen, lines, follow, output))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of the pipe has seen enough. Python flushes once more at its exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _filter(query: str, since: str | None, until: str | None) -> EventFilter:
@@ -91,7 +90,7 @@ def _filter(query: str, since: str | None, until: str | None) -> EventFilter:
 async def _count(settings: Settings, chosen: EventFilter) -> int:
     from monitor.backend import open_store
 
-    async with await open_store(settings, announce=False) as store:
+    async with await open_store(settings, announce=False, create=False) as store:
         return await store.count(chosen)
 
 
@@ -100,7 +99,7 @@ async def _tail(settings: Settings, chosen: EventFilter, lines: int, follow: boo
 
     print_event = _printer(output)
     if not follow:
-        async with await open_store(settings, announce=False) as store:
+        async with await open_store(settings, announce=False, create=False) as store:
             for event in reversed(await store.list_events(chosen, limit=lines)):
                 print_event(event)
         return
@@ -111,9 +110,10 @@ async def _tail(settings: Settings, chosen: EventFilter, lines: int, follow: boo
         await backend.run(shown.take_in)
     except BaseExceptionGroup as group:
         # The feed runs in a task group, which wraps whatever the writer raises.
-        if group.subgroup(BrokenPipeError) is None:
+        output_errors, others = group.split(OSError)
+        if output_errors is None or others is not None:
             raise
-        raise BrokenPipeError from None
+        raise output_errors.exceptions[0] from None
     finally:
         await backend.close()
 

@@ -107,14 +107,15 @@ async def import_events(
                     rejections.append(Rejection(line, str(error)))
             outcome = await create_accepted(store, events)
             rejections += (Rejection(lines[place], reason) for place, reason in outcome.refused)
-            if rejections:
-                rejections.sort(key=lambda rejection: rejection.line.number)
-                reject(rejections)
+            # First, for what is stored stays stored though the rest cannot be told.
             counts.lines += len(batch)
             counts.blank += blank
             counts.stored += outcome.stored
             counts.duplicates += outcome.duplicates
             counts.rejected += len(rejections)
+            if rejections:
+                rejections.sort(key=lambda rejection: rejection.line.number)
+                reject(rejections)
             progress(counts)
     return counts
 

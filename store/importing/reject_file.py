@@ -31,6 +31,25 @@ class RejectFile:
         self.path: Path | None = None
         """Where it is; None while there is none."""
 
+    def check(self) -> None:
+        """Find out whether the file could be created.
+
+        Raises:
+            OSError: it could not; the message names it.
+        """
+        folder = self._wanted.parent
+        if _is_device(self._wanted):
+            return
+        if not self._wanted.name:
+            reason = "it has no name"
+        elif not folder.is_dir():
+            reason = "there is no such folder"
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            reason = "the folder cannot be written"
+        else:
+            return
+        raise OSError(f"cannot write {self._wanted}: {reason}")
+
     def write(self, rejections: Sequence[Rejection]) -> None:
         """Add `rejections`.
 

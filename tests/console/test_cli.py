@@ -245,6 +245,7 @@ def test_tail_prints_the_latest_events_oldest_first(home: PrivateHome) -> None:
 
 
 def test_tail_of_an_empty_store_prints_nothing(home: PrivateHome) -> None:
+    stored(home)
     done = evtop(home, "tail")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

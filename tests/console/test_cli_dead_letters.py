@@ -88,7 +88,7 @@ def test_a_retry_stores_what_it_can_and_says_why_the_rest_stays(home: PrivateHom
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "1 stored, 0 stored before, 0 refused again\n"
     done = evtop(home, "dead-letters", "retry", "--all")
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert done.stdout == "1 stored, 1 stored before, 1 refused again\n"
     assert done.stderr.startswith("evtop: dead letter 2: 'playback.started' requires a resource id")
     assert len(done.stderr.splitlines()) == 1

@@ -71,7 +71,7 @@ def test_bad_lines_go_beside_the_file_with_their_reasons(home: PrivateHome) -> N
     taken = written(home, "mine", "in.ndjson.rejected")
     done = evtop(home, "import", str(path))
     rejected = Path(f"{taken}.1")
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert done.stdout == f"4 lines: 2 stored, 0 stored before, 2 rejected (see {rejected})\n"
     assert taken.read_text() == "mine"
     assert stat.S_IMODE(rejected.stat().st_mode) == 0o600
@@ -84,17 +84,23 @@ def test_bad_lines_go_beside_the_file_with_their_reasons(home: PrivateHome) -> N
 def test_the_reject_file_can_be_chosen(home: PrivateHome) -> None:
     path, chosen = written(home, BAD), home.directory / "elsewhere"
     done = evtop(home, "import", str(path), "--reject", str(chosen), "-o", "json")
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert json.loads(done.stdout)["reject_file"] == str(chosen)
     assert len(chosen.read_text().splitlines()) == 1
     assert not Path(f"{path}.rejected").exists()
-    assert evtop(home, "import", str(path), "--reject", "/dev/null").returncode == 2
+    assert evtop(home, "import", str(path), "--reject", "/dev/null").returncode == 3
 
 
 def test_a_reject_file_that_cannot_be_written_ends_the_import_in_one_line(home: PrivateHome) -> None:
     path = written(home, GOOD + BAD)
     said = one_line(evtop(home, "import", str(path), "--reject", "/nonexistent/file"))
-    assert said.startswith("cannot write /nonexistent/file: No such file or directory; stopped after ")
+    assert said == "cannot write /nonexistent/file: there is no such folder; --reject names another"
+    assert "it has no name" in one_line(evtop(home, "import", str(path), "--reject", "/"))
+    said = one_line(evtop(home, "import", str(path), "--reject", "/dev/full"))
+    assert said == (
+        "cannot write /dev/full: No space left on device; "
+        "stopped after 2 lines: 1 stored, 0 stored before, 1 rejected"
+    )
 
 
 def test_standard_input_is_read(home: PrivateHome) -> None:

@@ -1,0 +1,64 @@
+"""The way in and out of `evtop`: what may end it before there is anything to say, and output that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import NoReturn
+
+INTERRUPTED = 130
+
+
+def run() -> NoReturn:
+    """Run the command line, and exit."""
+    _open_what_is_closed()
+    try:
+        # Imported here, so that ^C while Python still reads files leaves no traceback either.
+        from monitor.cli.main import app
+
+        app()
+        status: int | str | None = 0
+    except SystemExit as ended:
+        status = ended.code
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except OSError as error:
+        status = _report(error)
+    sys.exit(_flushed(status))
+
+
+def _open_what_is_closed() -> None:
+    """Without stdout or stderr, what is opened next would take its number, and get what is written to it."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A locale that lacks a character must not cost the rest of the output.
+        sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore[reportUnknownMemberType]
+
+
+def _flushed(status: int | str | None) -> int | str | None:
+    """`status`, or 1 when the output could not be written to its end."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            status = _report(error)
+        # Python flushes once more at its exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
+
+
+def _report(error: OSError) -> int:
+    from monitor.cli.options import say
+
+    say(
+        f"the output could not be written: {error.strerror or error}"
+        if error.filename is None
+        else str(error)
+    )
+    return 1
