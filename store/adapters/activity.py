@@ -1,15 +1,16 @@
-"""Reads a media gateway's user activity: one JSON object an event, its type in CamelCase."""
+"""Reads a media gateway's user activity: one JSON object an event, its type in CamelCase or snake_case."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from itertools import product
+from typing import Any, cast
 from uuid import UUID
 
 from store.adapters.foreign import (
     ForeignEventError,
-    as_object,
     as_uuid,
     build_event,
     derived_uuid,
@@ -22,6 +23,8 @@ from store.taxonomy import Taxonomy, active, quoted
 
 COMPLETE_SHARE = 0.9
 """The share of a title that must be watched for its playback to be complete."""
+SHARE_TOLERANCE = 1e-6
+"""How far below it still counts: nine tenths as a 32-bit float are 0.8999999761581421."""
 CONTENT = "content"
 """The resource type of what a `content_id` names."""
 
@@ -52,42 +55,50 @@ _NAMESPACE = UUID("6f1c3a52-9d0e-4b57-8a5e-2f0c7d94b1e3")
 """Never to change: an event that is read again must get the id it had."""
 
 _CAMEL_CASE = re.compile(r"[A-Z][A-Za-z0-9]*")
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z][a-z0-9]*")
 
-_SHARES = ("completion", "completion_rate", "completion_ratio", "watched_ratio")
+_SHARES = ("completion", "completion_rate", "completion_ratio", "watched_ratio", "watched")
 _PERCENTAGES = ("completion_percent", "completion_percentage", "progress_percent", "watched_percent")
-_POSITIONS = ("position", "watched")
+_POSITIONS = ("position", "final_position", "watched")
+_LENGTHS = ("duration", "length")
 _UNITS = ("", "_seconds", "_s", "_ms")
 
 
-def read_activity(source: bytes | str | Mapping[str, object]) -> Event:
+def read_activity(
+    source: bytes | str | Mapping[str, object], *, received_at: datetime | None = None
+) -> Event:
     """The event that one user-activity event says happened.
 
     | field | becomes |
     |---|---|
     | `event_id`, required | `id`; when it is no UUID, a UUIDv5 of it, and it is kept in `metadata.event_id` |
-    | `event_type`, required | `event_type`: `PlaybackStart` is `playback.started`; see below |
-    | `timestamp`, required | `inserted_at`: RFC 3339 with a zone, or Unix time in seconds (milliseconds above 2e10) |
+    | `event_type`, required | `event_type`: `PlaybackStart`, `playback_start` are `playback.started`; see below |
+    | `timestamp` | `inserted_at`: RFC 3339 with a zone, or Unix time in seconds (milliseconds above 2e10) |
     | `user_id` | `actor_id` of a user; a guest without one |
     | `content_id` | the resource, of type `content` |
-    | `metadata` | `metadata` |
+    | `metadata` | `metadata` when it is an object; else `metadata.metadata` |
     | `device_id`, `region`, and fields that the schema does not have | `metadata`, under their own names |
+
+    `received_at`, aware, is the time of an event that has no `timestamp`; without it, such an event is refused.
 
     Content events (`SearchResultClick`, `ContentView`, `ContentRating`, `Playback…`) are refused without a
     `content_id`. A key of `metadata` that is named like a field that is added to it gives way to the field.
 
-    The thirteen types of the schema have their names in the shipped taxonomy. Another CamelCase type is taken too,
-    because a gateway learns new types before its console does: the last word is the verb, the ones before it the
-    noun (`SubtitleTrackChange` is `subtitle_track.change`), its category is `activity` unless the taxonomy knows it.
-    A strict taxonomy refuses it later.
+    The thirteen types of the schema have their names in the shipped taxonomy, whether they are written in CamelCase
+    or in snake_case. Another type is taken too, because a gateway learns new types before its console does: the last
+    word is the verb, the ones before it the noun (`SubtitleTrackChange` and `subtitle_track_change` are
+    `subtitle_track.change`), its category is `activity` unless the taxonomy knows it. A strict taxonomy refuses it
+    later.
 
     A `PlaybackComplete` of which the metadata say that less than `COMPLETE_SHARE` was watched is recorded as
     `playback.abandoned`, the schema's name for a playback that ended early, and `metadata.reported_type` keeps what
     it was reported as: the playback did end, so that refusing the event would lose a fact. What was watched is, the
-    first that is there: a share from 0 to 1 (`completion`, `completion_rate`, `completion_ratio`, `watched_ratio`),
-    a percentage from 0 to 100 (`completion_percent`, `completion_percentage`, `progress_percent`,
-    `watched_percent`), or `position` or `watched` over `duration`, all three with the same unit (`_seconds`, `_s`,
-    `_ms` or none). Metadata with no such figure leave the event complete, as its producer says.
+    first that is there: a share from 0 to 1 (`completion`, `completion_rate`, `completion_ratio`, `watched_ratio`,
+    `watched`), a percentage from 0 to 100 (`completion_percent`, `completion_percentage`, `progress_percent`,
+    `watched_percent`; up to 1 it is taken for a share), or `position`, `final_position` or `watched` over `duration`
+    or `length`, both with the same unit (`_seconds`, `_s`, `_ms` or none). Up to `SHARE_TOLERANCE` less counts as
+    enough. Metadata with no such figure leave the event complete, as its producer says.
 
     Raises:
         ForeignEventError: not JSON, a field is missing or breaks its rule, or a content event names no content.
@@ -98,7 +109,7 @@ def read_activity(source: bytes | str | Mapping[str, object]) -> Event:
     event_type = _event_type(reported)
     if event_type == "playback.completed":
         share = watched_share(metadata)
-        if share is not None and share < COMPLETE_SHARE:
+        if share is not None and share < COMPLETE_SHARE - SHARE_TOLERANCE:
             event_type = "playback.abandoned"
             metadata["reported_type"] = reported
     content_id = text_of(activity, "content_id")
@@ -109,14 +120,17 @@ def read_activity(source: bytes | str | Mapping[str, object]) -> Event:
     if identifier is None:
         identifier = derived_uuid(_NAMESPACE, event_id)
         metadata["event_id"] = event_id
-    if activity.get("timestamp") is None:
-        raise ForeignEventError("timestamp is missing")
+    timestamp = activity.get("timestamp")
+    if timestamp is None or timestamp == "":
+        if received_at is None:
+            raise ForeignEventError("timestamp is missing")
+        timestamp = received_at
     fields: dict[str, Any] = {
         "id": identifier,
         "event_type": event_type,
         "actor_type": ActorType.USER,
         "actor_id": text_of(activity, "user_id"),
-        "inserted_at": activity["timestamp"],
+        "inserted_at": timestamp,
         "metadata": metadata,
     }
     if content_id is not None:
@@ -135,13 +149,14 @@ def watched_share(metadata: Mapping[str, object]) -> float | None:
     for name in _PERCENTAGES:
         percentage = _number(metadata.get(name))
         if percentage is not None and 0 <= percentage <= 100:
-            return percentage / 100
-    for unit in _UNITS:
-        duration = _number(metadata.get(f"duration{unit}"))
-        for name in _POSITIONS:
-            position = _number(metadata.get(f"{name}{unit}"))
-            if duration is not None and position is not None and duration > 0 and position >= 0:
-                return position / duration
+            # Some producers write a share under such a name: 0.95 may not turn a completed playback into an
+            # abandoned one. Below 0.9 it does not matter, for either reading says that too little was watched.
+            return float(percentage) if percentage <= 1 else percentage / 100
+    for unit, length_name, position_name in product(_UNITS, _LENGTHS, _POSITIONS):
+        length = _number(metadata.get(f"{length_name}{unit}"))
+        position = _number(metadata.get(f"{position_name}{unit}"))
+        if length is not None and position is not None and length > 0 and position >= 0:
+            return position / length
     return None
 
 
@@ -155,7 +170,11 @@ def _number(value: object) -> float | None:
 def _metadata(activity: Mapping[str, object]) -> dict[str, Any]:
     """The metadata of the event, and every field that has no place elsewhere."""
     given = activity.get("metadata")
-    metadata: dict[str, Any] = {} if given is None else dict(as_object(given, "metadata"))
+    metadata: dict[str, Any] = {}
+    if isinstance(given, Mapping):
+        metadata.update(cast("Mapping[str, object]", given))
+    elif given is not None:
+        metadata["metadata"] = given
     for name in ("device_id", "region"):
         text_of(activity, name)
     metadata.update(
@@ -165,17 +184,27 @@ def _metadata(activity: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _event_type(reported: str) -> str:
-    known = _TYPES.get(reported)
+    variant = _variant(reported)
+    known = _TYPES.get(variant)
     if known is not None:
         return known
-    if not _CAMEL_CASE.fullmatch(reported):
-        raise ForeignEventError(f"event_type must be CamelCase, as in PlaybackStart, not {quoted(reported)}")
-    *noun, verb = (word.lower() for word in _WORD.findall(reported))
+    *noun, verb = (word.lower() for word in _WORD.findall(variant))
     if not noun:
         raise ForeignEventError(
             f"event_type must be a noun and a verb, as in PlaybackStart, not {quoted(reported)}"
         )
     return f"{'_'.join(noun)}.{verb}"
+
+
+def _variant(reported: str) -> str:
+    """The CamelCase name of the type, from which both spellings go the same way on."""
+    if _CAMEL_CASE.fullmatch(reported):
+        return reported
+    if _SNAKE_CASE.fullmatch(reported):
+        return "".join(word.capitalize() for word in reported.split("_"))
+    raise ForeignEventError(
+        f"event_type must be CamelCase or snake_case, as in PlaybackStart or playback_start, not {quoted(reported)}"
+    )
 
 
 def _is_about_content(event_type: str) -> bool:

@@ -33,6 +33,11 @@ JSON_CONTENT_TYPE = "application/json"
 ATTRIBUTE_PREFIX = "ce_"
 """What the metadata keys of context attributes begin with, as in the Kafka protocol binding."""
 NO_SEVERITY = "none"
+OWN_ID = "evtopid"
+"""The extension attribute that repeats `id` where it is the id of an event of evtop.
+
+Repeated, and not only marked as such, so that it says nothing of another id that a relay puts in its place.
+"""
 
 _FIELD_OF_EXTENSION: Mapping[str, str] = {
     "evtopcategory": "category",
@@ -74,7 +79,8 @@ def read_cloudevent(source: bytes | str | Mapping[str, object], type_prefix: str
     | attribute | becomes |
     |---|---|
     | `specversion` | refused when it is not `1.0` |
-    | `id` | `id` when it is a UUID; else a UUIDv5 of `source` and `id`, and it is kept in `metadata.ce_id` |
+    | `source` and `id` | `id`: a UUIDv5 of the two, and `id` is kept in `metadata.ce_id` |
+    | `evtopid` | `id`, as it is, when it is a UUID and the same as the attribute `id` |
     | `type` | `event_type`, without `type_prefix` and as `fitting_type` has it |
     | `time` | `inserted_at`, to the microsecond; now when it is left out |
     | `subject` | the resource: type and id are split at the first `/`; without one it is an id |
@@ -82,7 +88,9 @@ def read_cloudevent(source: bytes | str | Mapping[str, object], type_prefix: str
     | `data_base64` | like `data` when `datacontenttype` says that it is JSON; else `metadata.data_base64`, as it is |
     | `source`, `dataschema`, `datacontenttype` and extensions | `metadata`, under their names with `ce_` before them |
 
-    Attributes that are null count as left out. By the specification, `source` and `id` are unique together.
+    Attributes that are null count as left out. By the specification, `source` and `id` are unique together, so that
+    one UUID of two sources makes two events. `evtopid`, which `to_cloudevent` writes, says that the UUID is that of
+    an event, wherever it comes from.
     `metadata.ce_type` keeps a type that had to be changed to fit, `metadata.ce_subject` a subject too long for a
     resource; the implied `datacontenttype`, `application/json`, is not kept. A key of `data` that is named like one
     of these (`ce_source`) stays, and the attribute is left out.
@@ -100,10 +108,13 @@ def read_cloudevent(source: bytes | str | Mapping[str, object], type_prefix: str
     attributes = {name: value for name, value in cloudevent.items() if name not in _HAS_A_PLACE}
     fields: dict[str, Any] = {}
     identifier, origin = required_text(cloudevent, "id"), required_text(cloudevent, "source")
-    fields["id"] = as_uuid(identifier)
-    if fields["id"] is None:
+    own_id = as_uuid(identifier) if text_of(cloudevent, OWN_ID) == identifier else None
+    if own_id is None:
         fields["id"] = derived_uuid(_NAMESPACE, origin, identifier)
         attributes["id"] = identifier
+    else:
+        fields["id"] = own_id
+        del attributes[OWN_ID]
     reported_type = required_text(cloudevent, "type")
     stripped = reported_type.removeprefix(_dotted(type_prefix))
     fields["event_type"] = fitting_type(stripped)
@@ -154,7 +165,8 @@ def to_cloudevent(event: Event, source: str, type_prefix: str = "") -> dict[str,
 
     `id`, `type`, `time`, `subject` (`type/id` of the resource) and `data` (the metadata) are attributes of the
     specification; the other fields are extension attributes that begin with `evtop`, the resource too when
-    `subject` alone would be read as another one. `position` is the store's own and is left out.
+    `subject` alone would be read as another one. `evtopid` repeats `id`, so that `read_cloudevent` takes it as the
+    id of the event. `position` is the store's own and is left out.
 
     `source` is a URI reference that names the application (`https://media.example.com/tracker`), and `type_prefix`
     the reverse DNS name to put before the type, as the specification recommends (`com.example`).
@@ -171,6 +183,7 @@ def to_cloudevent(event: Event, source: str, type_prefix: str = "") -> dict[str,
     cloudevent: dict[str, Any] = {
         "specversion": SPEC_VERSION,
         "id": str(event.id),
+        OWN_ID: str(event.id),
         "source": source,
         "type": f"{_dotted(type_prefix)}{event.event_type}",
         "time": event.inserted_at.isoformat().replace("+00:00", "Z"),

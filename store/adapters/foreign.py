@@ -50,14 +50,14 @@ def parse_object(source: bytes | str | Mapping[str, object]) -> Mapping[str, obj
     return as_object(source)
 
 
-def as_object(value: object, name: str = "the event") -> Mapping[str, object]:
-    """`value`, when it is a JSON object.
+def as_object(value: object) -> Mapping[str, object]:
+    """The event that `value` is, when it is a JSON object.
 
     Raises:
-        ForeignEventError: it is not; `name` says what should have been one.
+        ForeignEventError: it is not.
     """
     if not isinstance(value, Mapping):
-        raise ForeignEventError(f"{name} must be an object, not {json_kind(value)}")
+        raise ForeignEventError(f"the event must be an object, not {json_kind(value)}")
     return cast("Mapping[str, object]", value)
 
 

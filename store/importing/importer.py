@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -151,7 +152,7 @@ class _Reader:
     def _read(self, content: bytes, fields: dict[str, Any]) -> Event:
         match self._format:
             case ImportFormat.ACTIVITY:
-                return read_activity(fields)
+                return read_activity(fields, received_at=datetime.now(UTC) if self._at_import_time else None)
             case ImportFormat.CLOUDEVENTS:
                 event = read_cloudevent(fields)
                 self._refuse_missing_time(fields, "time")

@@ -158,10 +158,12 @@ def summary(
                 bulk.done(item.id)
 
     Status: `completed` (also when there was nothing to do), `partial` (something was done and something failed,
-    or the block ended early; severity warning), `failed` (nothing was done and something failed, or the block
-    raised; severity error) or `cancelled` (nothing was done and the block was stopped from outside). When nothing
-    was done, the event is `failed` or `cancelled`, by default `event_type` with that last word, since what
-    `event_type` says did not happen.
+    or the block ended early), `failed` (nothing was done and something failed, or the block raised) or `cancelled`
+    (nothing was done and the block was stopped from outside). When nothing was done, the event is `failed` or
+    `cancelled`, by default `event_type` with that last word, since what `event_type` says did not happen.
+
+    Category and severity are as `store.integration.track` has them; `partial` makes a warning of a type that the
+    active taxonomy has as info.
 
     Metadata: `metadata`, `summary` (a phrase), `item_count`, `done`, `failed`, `skipped`, `items` and
     `failed_items` (the first `examples` ids of each), `error_types` (how often each), `duration_ms`; when the

@@ -162,9 +162,12 @@ def track(
         async def build() -> Report: ...
 
     What the work returns and raises is what comes out, also when the recorder or anything else here is broken.
-    Success is recorded as `event_type`; a failure as `failed` with severity error; work that was stopped from
-    outside (a cancelled task, Ctrl-C, a closed coroutine) as `cancelled`. Left out, these two are `event_type`
-    with another last word: `job.failed`, `job.cancelled`. The status says the same: completed, failed, cancelled.
+    Success is recorded as `event_type`, a failure as `failed`, work that was stopped from outside (a cancelled task,
+    Ctrl-C, a closed coroutine) as `cancelled`. Left out, these two are `event_type` with another last word:
+    `job.failed`, `job.cancelled`. The status says the same: completed, failed, cancelled.
+
+    Category and severity are those that the active taxonomy gives to the type. Where it does not know that of a
+    failure or a cancellation, the category is that of `event_type`, and the severity of a failure is error.
 
     Metadata: `metadata` and what was noted, `duration_ms` by the monotonic clock, and of an exception its
     `error_type` and `error`. `error` holds the exception's text, in one line of 200 characters, only with

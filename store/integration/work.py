@@ -9,8 +9,8 @@ from enum import StrEnum
 from store.event import Severity
 from store.integration.facts import milliseconds, one_line, storable_metadata
 from store.integration.guard import MISHAPS, record_safely
-from store.recording import Actor, Records, Resource, fields_of
-from store.taxonomy import SHIPPED
+from store.recording import Actor, EventFields, Records, Resource, fields_of
+from store.taxonomy import active
 
 MESSAGE_MAX = 200
 """Characters of an exception's text in an event."""
@@ -23,10 +23,6 @@ class Outcome(StrEnum):
     PARTIAL = "partial"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-_SEVERITY = {Outcome.PARTIAL: Severity.WARNING, Outcome.FAILED: Severity.ERROR}
-"""Of the others the taxonomy says it."""
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -93,12 +89,8 @@ class TrackedWork:
             fields = fields_of(self.actor, self.resource, self.secondary)
             fields["metadata"] = storable_metadata(told)
             fields["status"] = outcome.value
-            if outcome in _SEVERITY:
-                fields["severity"] = _SEVERITY[outcome]
             event_type = self._type_for(outcome)
-            if event_type != self.event_type and self.event_type in SHIPPED:
-                # `job.cancelled` is no shipped type: by its name alone it would leave the category of `job.executed`.
-                fields["category"] = SHIPPED.category_of(self.event_type)
+            fields |= self._category_and_severity(event_type, outcome)
         except Exception as trouble:
             self.has_trouble(trouble)
         else:
@@ -111,6 +103,22 @@ class TrackedWork:
         given = self.failed if outcome is Outcome.FAILED else self.cancelled
         noun = self.event_type.rpartition(".")[0] or self.event_type
         return given or f"{noun}.{outcome}"
+
+    def _category_and_severity(self, event_type: str, outcome: Outcome) -> EventFields:
+        """Of these, what the taxonomy does not say by itself of an `event_type` with this `outcome`."""
+        if outcome is Outcome.COMPLETED:
+            return {}
+        taxonomy = active()
+        if outcome is Outcome.PARTIAL:
+            # The default is that of success. One that is not info was declared, and holds for this too.
+            return {"severity": Severity.WARNING} if taxonomy.severity_of(event_type) == "info" else {}
+        if taxonomy.current_name(event_type) in taxonomy:
+            return {}
+        # By its name alone, `media_item.failed` would leave the category of `media_item.updated`.
+        fields = EventFields(category=taxonomy.category_of(self.event_type))
+        if outcome is Outcome.FAILED:
+            fields["severity"] = Severity.ERROR
+        return fields
 
 
 def _elapsed_ms(began: float | None, ended: float | None) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import struct
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.adapters.activity import COMPLETE_SHARE, read_activity, watched_share
+from store.adapters.activity import COMPLETE_SHARE, SHARE_TOLERANCE, read_activity, watched_share
 from store.adapters.foreign import FOREIGN_MAX_BYTES, ForeignEventError
 from store.event import ActorType, Event, Severity
 from store.taxonomy import Taxonomy
+from store.typed import GatewayEvents
+from tests.store.recorded import Recorded
+from tests.store.typed_calls import MOVIE, VISITOR, Playing
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=200)
 EVENT_ID = "0192f8a1-5c3b-7d4e-9f60-1a2b3c4d5e6f"
@@ -46,6 +51,11 @@ def activity(**fields: Any) -> dict[str, Any]:
         "timestamp": "2026-03-01T12:00:00Z",
         **fields,
     }
+
+
+def snake_case(name: str) -> str:
+    """As Rust's serde writes the name of a variant: an underscore before each capital but the first."""
+    return re.sub("(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def refusal(source: Any) -> str:
@@ -94,8 +104,15 @@ def test_each_type_of_the_schema_has_its_shipped_name(reported: str) -> None:
     assert event.category == Taxonomy.shipped().category_of(event.event_type)
 
 
+@pytest.mark.parametrize("reported", TYPES)
+def test_each_type_may_be_written_in_snake_case(reported: str) -> None:
+    snake = snake_case(reported)
+    assert snake == snake.lower()
+    assert read_activity(activity(event_type=snake)) == read_activity(activity(event_type=reported))
+
+
 @pytest.mark.parametrize("missing", [{}, {"content_id": None}, {"content_id": ""}])
-@pytest.mark.parametrize("reported", CONTENT_TYPES)
+@pytest.mark.parametrize("reported", [*CONTENT_TYPES, *map(snake_case, CONTENT_TYPES)])
 def test_a_content_event_without_content_is_refused(reported: str, missing: dict[str, Any]) -> None:
     fields = activity(event_type=reported)
     del fields["content_id"]
@@ -124,36 +141,61 @@ def test_an_event_of_nobody_is_of_a_guest(nobody: dict[str, Any]) -> None:
         ("HTTPSessionStart", "http_session.start"),
         ("H264StreamOpen", "h264_stream.open"),
         ("ABTestX", "ab_test.x"),
+        ("Stream4kOpen", "stream4k.open"),
     ],
 )
-def test_another_camel_case_type_is_noun_and_verb_in_the_activity_category(
-    reported: str, event_type: str
-) -> None:
-    event = read_activity(activity(event_type=reported, content_id=None))
-    assert (event.event_type, event.category) == (event_type, "activity")
+def test_another_type_is_noun_and_verb_in_the_activity_category(reported: str, event_type: str) -> None:
+    for spelling in (reported, snake_case(reported)):
+        event = read_activity(activity(event_type=spelling, content_id=None))
+        assert (event.event_type, event.category) == (event_type, "activity")
+
+
+WORDS = st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True)
+
+
+@REPEATABLE
+@given(st.lists(WORDS, min_size=2, max_size=5))
+def test_both_spellings_of_any_type_give_the_same_event_type(words: list[str]) -> None:
+    camel, snake = "".join(word.capitalize() for word in words), "_".join(words)
+    assert outcome_type(camel) == outcome_type(snake) == outcome_type(snake_case(camel))
+
+
+def outcome_type(reported: str) -> str | None:
+    outcome = outcome_of(activity(event_type=reported))
+    return outcome.event_type if isinstance(outcome, Event) else None
 
 
 def test_a_type_that_the_taxonomy_knows_otherwise_keeps_its_category() -> None:
     assert read_activity(activity(event_type="MovieViewed")).category == "interaction"
 
 
+NEITHER_SPELLING = "event_type must be CamelCase or snake_case, as in PlaybackStart or playback_start"
+
+
 @pytest.mark.parametrize(
     ("reported", "message"),
     [
-        ("content.viewed", "event_type must be CamelCase, as in PlaybackStart, not 'content.viewed'"),
-        ("playbackStart", "event_type must be CamelCase, as in PlaybackStart, not 'playbackStart'"),
-        ("Playback Start", "event_type must be CamelCase, as in PlaybackStart, not 'Playback Start'"),
-        ("Playback\x1b[2J", "event_type must be CamelCase, as in PlaybackStart, not 'Playback\\x1b[2J'"),
-        ("PlaybackStart\n", "event_type must be CamelCase, as in PlaybackStart, not 'PlaybackStart\\n'"),
+        ("content.viewed", f"{NEITHER_SPELLING}, not 'content.viewed'"),
+        ("playbackStart", f"{NEITHER_SPELLING}, not 'playbackStart'"),
+        ("Playback_Start", f"{NEITHER_SPELLING}, not 'Playback_Start'"),
+        ("playback__start", f"{NEITHER_SPELLING}, not 'playback__start'"),
+        ("_playback_start", f"{NEITHER_SPELLING}, not '_playback_start'"),
+        ("playback_start_", f"{NEITHER_SPELLING}, not 'playback_start_'"),
+        ("Playback Start", f"{NEITHER_SPELLING}, not 'Playback Start'"),
+        ("Playback\x1b[2J", f"{NEITHER_SPELLING}, not 'Playback\\x1b[2J'"),
+        ("PlaybackStart\n", f"{NEITHER_SPELLING}, not 'PlaybackStart\\n'"),
+        ("playback_start\n", f"{NEITHER_SPELLING}, not 'playback_start\\n'"),
         ("Heartbeat", "event_type must be a noun and a verb, as in PlaybackStart, not 'Heartbeat'"),
-        ("UserÄndern", "event_type must be CamelCase, as in PlaybackStart, not 'UserÄndern'"),
+        ("heartbeat", "event_type must be a noun and a verb, as in PlaybackStart, not 'heartbeat'"),
+        ("UserÄndern", f"{NEITHER_SPELLING}, not 'UserÄndern'"),
+        ("user_ändern", f"{NEITHER_SPELLING}, not 'user_ändern'"),
         ("A" + "b" * 200 + "C", "event_type: String should have at most 128 characters"),
         (7, "event_type must be text, not a number"),
         (None, "event_type is missing"),
         ("", "event_type is missing"),
     ],
 )
-def test_a_type_that_is_no_camel_case_is_refused(reported: object, message: str) -> None:
+def test_a_type_in_another_spelling_is_refused(reported: object, message: str) -> None:
     assert refusal(activity(event_type=reported)) == message
 
 
@@ -206,10 +248,25 @@ def test_a_timestamp_is_a_moment_with_a_zone_or_unix_time(timestamp: object, mom
     assert read_activity(activity(timestamp=timestamp)).inserted_at == moment
 
 
+@pytest.mark.parametrize("missing", [{}, {"timestamp": None}, {"timestamp": ""}])
+def test_an_event_without_a_timestamp_has_the_time_of_its_receipt_or_is_refused(
+    missing: dict[str, Any],
+) -> None:
+    fields = activity()
+    del fields["timestamp"]
+    assert refusal({**fields, **missing}) == "timestamp is missing"
+    receipt = datetime(2026, 4, 1, tzinfo=UTC)
+    assert read_activity({**fields, **missing}, received_at=receipt).inserted_at == receipt
+
+
+def test_the_time_of_receipt_does_not_replace_a_timestamp() -> None:
+    receipt = datetime(2026, 4, 1, tzinfo=UTC)
+    assert read_activity(activity(), received_at=receipt) == read_activity(activity())
+
+
 @pytest.mark.parametrize(
     ("timestamp", "message"),
     [
-        (None, "timestamp is missing"),
         ("2026-03-01T12:00:00", "timestamp: Input should have timezone info"),
         ("yesterday\x1b", "timestamp: Input should be a valid datetime or date, invalid character in year"),
         (True, "timestamp: Input should be a valid datetime"),
@@ -238,6 +295,15 @@ def complete(**metadata: Any) -> Event:
         {"position_seconds": 5399.9, "duration_seconds": 5400.0},
         {"watched_ms": 11_000, "duration_ms": 10_000},
         {"completion_rate": 0.95, "position": 1, "duration": 100},
+        {"completion_percentage": 0.95},
+        {"completion_percentage": 0.8999999761581421},
+        {"progress_percent": 1},
+        {"final_position_seconds": 3240, "duration_seconds": 3600},
+        {"watched": 0.95},
+        {"watched": 0.95, "duration": 5400},
+        {"watched": 90, "duration": 100},
+        {"position_s": 90, "length_s": 100},
+        {"position_s": 5399.9, "length_s": 5400.0, "watched": 0.999},
     ],
 )
 def test_nine_tenths_watched_is_complete(metadata: dict[str, Any]) -> None:
@@ -253,12 +319,37 @@ def test_nine_tenths_watched_is_complete(metadata: dict[str, Any]) -> None:
         {"watched_percent": 89.9},
         {"position": 0, "duration": 100},
         {"position_ms": 4_000_000, "duration_ms": 5_400_000},
+        {"completion_percentage": 0},
+        {"completion_percentage": 0.5},
+        {"completion_percentage": 2},
+        {"final_position_seconds": 3060, "duration_seconds": 3600},
+        {"watched": 0.3},
+        {"position_s": 89, "length_s": 100},
     ],
 )
 def test_less_is_recorded_as_abandoned_and_says_what_was_reported(metadata: dict[str, Any]) -> None:
     event = complete(**metadata)
     assert event.event_type == "playback.abandoned"
     assert event.metadata == {**metadata, "reported_type": "PlaybackComplete"}
+
+
+def test_nine_tenths_as_a_32_bit_float_are_complete() -> None:
+    (share,) = struct.unpack("<f", struct.pack("<f", 0.9))
+    assert share < COMPLETE_SHARE
+    assert complete(completion_rate=share).event_type == "playback.completed"
+    assert complete(completion_rate=COMPLETE_SHARE - 2 * SHARE_TOLERANCE).event_type == "playback.abandoned"
+
+
+def test_what_was_reported_is_kept_in_its_own_spelling() -> None:
+    event = read_activity(activity(event_type="playback_complete", metadata={"completion": 0.1}))
+    assert (event.event_type, event.metadata["reported_type"]) == ("playback.abandoned", "playback_complete")
+
+
+@pytest.mark.parametrize("seconds", [0, 1.5, 4_799, 4_859, 4_860, 5_400, 6_000])
+def test_a_playback_that_was_recorded_here_is_judged_as_it_was_recorded(seconds: float) -> None:
+    recorder = Recorded()
+    GatewayEvents(recorder).playback_ended(Playing("p1", MOVIE, seconds, 5_400), VISITOR)
+    assert complete(**recorder.only.metadata).event_type == recorder.only.event_type
 
 
 def test_only_what_was_reported_as_complete_is_judged() -> None:
@@ -289,7 +380,7 @@ def test_what_is_no_figure_says_nothing_of_what_was_watched(metadata: dict[str, 
 
 
 NUMBERS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
-FIGURES = ("completion", "completion_percent", "position", "duration", "watched_s", "duration_s")
+FIGURES = ("completion", "completion_percent", "position", "length", "watched_s", "duration_s")
 
 
 @REPEATABLE
@@ -313,6 +404,13 @@ def test_fields_that_the_schema_does_not_have_are_kept() -> None:
     assert event.metadata == {"app_version": "1.2", "a": None}
 
 
+@pytest.mark.parametrize("metadata", [0.5, "text", '{"a":1}', "", [1, {"a": None}], [], False, 0])
+def test_metadata_that_are_no_object_are_kept_under_their_name(metadata: object) -> None:
+    event = read_activity(activity(event_type="PlaybackComplete", metadata=metadata, region="eu"))
+    assert event.event_type == "playback.completed"
+    assert event.metadata == {"metadata": metadata, "region": "eu"}
+
+
 def test_what_is_given_is_not_changed() -> None:
     fields = activity(
         event_type="PlaybackComplete", event_id="1", device_id="d", metadata={"completion": 0.1}
@@ -325,8 +423,8 @@ def test_what_is_given_is_not_changed() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"metadata": []}, "metadata must be an object, not an array"),
-        ({"metadata": "x"}, "metadata must be an object, not text"),
+        ({"metadata": float("inf")}, "metadata: metadata has NaN or an infinity"),
+        ({"metadata": "x" * 70_000}, "metadata: metadata is over 64 KiB"),
         ({"metadata": {"a": "x" * 70_000}}, "metadata: metadata is over 64 KiB"),
         ({"metadata": {"a": float("nan")}}, "metadata: metadata has NaN or an infinity"),
         ({"metadata": {"a": b""}}, "metadata: metadata has a bytes, which JSON cannot express"),

@@ -12,6 +12,7 @@ from store.event import Severity
 from store.integration import MISHAPS, summary
 from store.integration.bulk import BulkSummary
 from store.recording import Actor, Resource
+from store.taxonomy import EventType, SeverityName, Taxonomy, activate
 from tests.store.recorded import Recorded
 
 
@@ -77,6 +78,39 @@ def test_nothing_but_failures_make_it_failed() -> None:
     event = recorder.only
     assert (event.event_type, event.category) == ("media_item.failed", "media")
     assert (event.status, event.severity) == ("failed", Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("declared", "severity"),
+    [("info", Severity.WARNING), ("warning", Severity.WARNING), ("error", Severity.ERROR), (None, None)],
+)
+def test_a_partial_change_is_a_warning_unless_its_type_was_declared_otherwise(
+    declared: SeverityName | None, severity: Severity | None
+) -> None:
+    recorder = Recorded()
+    activate(Taxonomy([EventType("media_item.monitored_changed", "shelf", declared)]))
+    try:
+        with unmonitoring(recorder) as bulk:
+            bulk.done("a")
+            bulk.failed("b")
+    finally:
+        activate(Taxonomy.shipped())
+    assert (recorder.only.category, recorder.only.severity) == ("shelf", severity)
+
+
+def test_a_failure_has_the_category_and_severity_that_the_application_declared() -> None:
+    recorder = Recorded()
+    main = EventType("media_item.monitored_changed", "shelf")
+    for known in ([main, EventType("media_item.failed", "trouble", "warning")], [main]):
+        activate(Taxonomy(known))
+        try:
+            with unmonitoring(recorder) as bulk:
+                bulk.failed("b")
+        finally:
+            activate(Taxonomy.shipped())
+    declared, undeclared = recorder.events
+    assert (declared.category, declared.severity) == ("trouble", Severity.WARNING)
+    assert (undeclared.category, undeclared.severity) == ("shelf", Severity.ERROR)
 
 
 def test_nothing_to_do_is_completed() -> None:

@@ -44,9 +44,9 @@ def outcome_of(source: Any) -> Event | ForeignEventError:
 
 
 def metadata_of(**attributes: Any) -> dict[str, Any]:
-    """The metadata of a CloudEvent with `attributes`, but for its source."""
+    """The metadata of a CloudEvent with `attributes`, but for its source and id."""
     metadata = dict(read_cloudevent(cloudevent(**attributes)).metadata)
-    assert metadata.pop("ce_source") == SOURCE
+    assert (metadata.pop("ce_source"), metadata.pop("ce_id")) == (SOURCE, ID)
     return metadata
 
 
@@ -63,7 +63,7 @@ def test_every_attribute_has_its_place() -> None:
         )
     )
     assert event == Event(
-        id=UUID(ID),
+        id=UUID("2d1dd7dc-f937-5433-bcf4-1bf7bb20dc57"),
         event_type="download.failed",
         category="downloads",
         actor_type=ActorType.SYSTEM,
@@ -71,6 +71,7 @@ def test_every_attribute_has_its_place() -> None:
         resource_id="9f3a",
         metadata={
             "ce_source": SOURCE,
+            "ce_id": ID,
             "ce_datacontenttype": "application/json; charset=utf-8",
             "ce_dataschema": "https://example.com/schema",
             "ce_traceparent": "00-abc-01",
@@ -114,8 +115,9 @@ def test_the_example_of_the_specification_with_a_json_object() -> None:
 
 def test_attributes_that_are_null_count_as_left_out() -> None:
     optional = ("time", "subject", "datacontenttype", "dataschema", "data_base64", "ext", "evtopseverity")
-    event = read_cloudevent(cloudevent(**dict.fromkeys(optional)))
-    assert (event.metadata, event.resource, event.severity) == ({"ce_source": SOURCE}, None, Severity.ERROR)
+    event = read_cloudevent(cloudevent(**dict.fromkeys((*optional, "evtopid"))))
+    assert (event.resource, event.severity) == (None, Severity.ERROR)
+    assert event.metadata == {"ce_source": SOURCE, "ce_id": ID}
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
@@ -157,6 +159,7 @@ def test_another_version_is_refused(version: str) -> None:
         ({"evtopseverity": "fatal\x1b"}, "evtopseverity: Input should be 'info', 'warning' or 'error'"),
         ({"evtopactortype": "robot"}, "evtopactortype: Input should be 'user', 'system' or 'job'"),
         ({"evtopactorid": 7}, "evtopactorid must be text, not a number"),
+        ({"evtopid": 7}, "evtopid must be text, not a number"),
         ({"evtopstatus": "x" * 65}, "evtopstatus: String should have at most 64 characters"),
         ({"evtopresourcetype": "x" * 65}, "resource type: String should have at most 64 characters"),
     ],
@@ -181,8 +184,8 @@ def test_what_is_no_json_object_is_refused(source: bytes, message: str) -> None:
 # Identity
 
 
-@pytest.mark.parametrize("identifier", ["A234-1234-1234", "1", "0192f8a15c3b7d4e9f601a2b3c4d5e6f", "\n"])
-def test_an_id_that_is_no_uuid_gives_the_same_uuid_each_time(identifier: str) -> None:
+@pytest.mark.parametrize("identifier", ["A234-1234-1234", "1", ID, ID.upper(), "\n"])
+def test_an_id_gives_the_same_uuid_each_time(identifier: str) -> None:
     first, second = (read_cloudevent(cloudevent(id=identifier)) for _ in range(2))
     assert first.id == second.id
     assert first.id.version == 5
@@ -190,7 +193,7 @@ def test_an_id_that_is_no_uuid_gives_the_same_uuid_each_time(identifier: str) ->
 
 
 def test_the_same_id_of_two_sources_gives_two_uuids() -> None:
-    places = [("/a", "b"), ("/a/", "b"), ('/a", "b', "c"), ("/a", 'b", "c')]
+    places = [("/a", "b"), ("/a/", "b"), ('/a", "b', "c"), ("/a", 'b", "c'), ("/a", ID), ("/b", ID)]
     ids = {read_cloudevent(cloudevent(source=source, id=identifier)).id for source, identifier in places}
     assert len(ids) == len(places)
 
@@ -199,6 +202,22 @@ def test_the_uuid_of_source_and_id_never_changes() -> None:
     """An application that upgrades and reads its stream again must not store it twice."""
     event = read_cloudevent(cloudevent(source="/mycontext", id="A234-1234-1234"))
     assert event.id == UUID("f05e9a51-199b-5423-9db1-4491e6884a02")
+
+
+def test_an_event_of_evtop_keeps_its_id_whatever_the_source() -> None:
+    for source in ("/a", "/b"):
+        event = read_cloudevent(cloudevent(source=source, evtopid=ID))
+        assert event.id == UUID(ID)
+        assert event.metadata == {"ce_source": source}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "marked"), [(ID, ID.replace("0", "1")), (ID, ID.upper()), (ID, "1"), ("1", ID), ("1", "1")]
+)
+def test_a_mark_that_is_not_the_id_or_no_uuid_is_kept_as_any_extension(identifier: str, marked: str) -> None:
+    event = read_cloudevent(cloudevent(id=identifier, evtopid=marked))
+    assert event.id == read_cloudevent(cloudevent(id=identifier)).id
+    assert event.metadata == {"ce_source": SOURCE, "ce_id": identifier, "ce_evtopid": marked}
 
 
 # Type
@@ -242,7 +261,7 @@ def test_a_prefix_is_stripped_from_the_types_that_have_it(prefix: str) -> None:
 
     event = read("com.example.download.failed")
     assert (event.event_type, event.category) == ("download.failed", "downloads")
-    assert event.metadata == {"ce_source": SOURCE}
+    assert event.metadata == {"ce_source": SOURCE, "ce_id": ID}
     assert read("com.examples.download.failed").event_type == "com.examples.download.failed"
     assert read("com.example").event_type == "com.example"
     assert read("com.example.ping").metadata["ce_type"] == "com.example.ping"
@@ -352,7 +371,7 @@ def test_a_key_of_data_that_is_named_like_an_attribute_stays() -> None:
     event = read_cloudevent(
         cloudevent(ext="of the envelope", data={"ce_source": "first", "ce_ext": "of the data"})
     )
-    assert event.metadata == {"ce_source": "first", "ce_ext": "of the data"}
+    assert event.metadata == {"ce_id": ID, "ce_source": "first", "ce_ext": "of the data"}
 
 
 def test_data_that_hold_themselves_are_refused() -> None:
@@ -430,6 +449,7 @@ def test_an_event_as_a_cloudevent() -> None:
     assert to_cloudevent(event, SOURCE, "com.example") == {
         "specversion": "1.0",
         "id": "00000000-0000-0000-0000-000000000001",
+        "evtopid": "00000000-0000-0000-0000-000000000001",
         "source": SOURCE,
         "type": "com.example.download.failed",
         "time": "2026-11-21T12:00:01Z",
@@ -468,6 +488,12 @@ def test_an_event_that_goes_out_and_comes_in_is_the_same(event: Event, prefix: s
     assert read == event.model_copy(update={"metadata": metadata, "position": None})
 
 
+def test_a_foreign_event_that_goes_out_and_comes_in_keeps_the_id_it_was_given() -> None:
+    event = read_cloudevent(cloudevent(time="2026-03-01T12:00:00Z", data={"a": 1}))
+    for source in (SOURCE, "/elsewhere"):
+        assert read_cloudevent(to_cloudevent(event, source)) == event
+
+
 @REPEATABLE
 @given(EVENTS)
 def test_what_goes_out_keeps_the_naming_rules_of_attributes(event: Event) -> None:
@@ -485,7 +511,17 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=6,
 )
-NAMES = [*cloudevent(), "time", "subject", "data", "data_base64", "datacontenttype", "ext", "evtopseverity"]
+NAMES = [
+    *cloudevent(),
+    "time",
+    "subject",
+    "data",
+    "data_base64",
+    "datacontenttype",
+    "ext",
+    "evtopseverity",
+    "evtopid",
+]
 
 
 @settings(REPEATABLE, max_examples=400)

@@ -174,6 +174,22 @@ async def test_a_cloudevent_without_a_time_is_taken_only_when_asked_for(store: E
     assert counts.stored == 1
 
 
+@pytest.mark.parametrize("missing", ["", ',"timestamp":null', ',"timestamp":""'])
+async def test_an_activity_record_without_a_time_is_taken_only_when_asked_for(
+    store: EventStore, missing: str
+) -> None:
+    content = b'{"event_id":"7","event_type":"UserLogin"%s}' % missing.encode()
+    counts, [rejection] = await imported(store, content, format=ImportFormat.ACTIVITY)
+    assert (counts.stored, rejection.reason) == (0, "timestamp is missing")
+    before = datetime.now(UTC)
+    counts, _ = await imported(store, content, format=ImportFormat.ACTIVITY, at_import_time=True)
+    assert counts.stored == 1
+    [event] = await store.list_events()
+    assert before <= event.inserted_at <= datetime.now(UTC)
+    again, _ = await imported(store, content, format=ImportFormat.ACTIVITY, at_import_time=True)
+    assert again.duplicates == 1
+
+
 # Bad lines
 
 

@@ -17,6 +17,7 @@ import pytest
 from store.event import Event, Severity
 from store.integration import MISHAPS, Mishaps, Track, note, track
 from store.recording import Actor, Resource
+from store.taxonomy import EventType, Taxonomy, activate
 from tests.store.recorded import Recorded
 from tests.waiting import until
 
@@ -133,6 +134,57 @@ def test_the_types_of_failure_and_cancellation_can_be_chosen() -> None:
     with pytest.raises(KeyboardInterrupt), tracked:
         raise KeyboardInterrupt
     assert [event.event_type for event in recorder.events] == ["report.broken", "report.stopped"]
+
+
+# Category and severity
+
+
+@pytest.fixture
+def declare() -> Iterator[Callable[..., None]]:
+    """Makes the given types those that the process knows, and nothing else."""
+    yield lambda *types: activate(Taxonomy(types))
+    activate(Taxonomy.shipped())
+
+
+def failed_and_cancelled(event_type: str, **options: Any) -> list[Event]:
+    recorder = Recorded()
+    tracked = track(recorder, event_type, **options)
+    with pytest.raises(ValueError), tracked:
+        raise ValueError
+    with pytest.raises(KeyboardInterrupt), tracked:
+        raise KeyboardInterrupt
+    return recorder.events
+
+
+def test_a_declared_failure_keeps_its_category_and_severity(declare: Callable[..., None]) -> None:
+    declare(
+        EventType("job.executed", "work"),
+        EventType("job.failed", "trouble", "warning", deprecated_names=("job.broken",)),
+        EventType("job.cancelled", "trouble", None),
+    )
+    failed, cancelled = failed_and_cancelled("job.executed")
+    assert said(failed) == ("job.failed", "failed", Severity.WARNING, "trouble")
+    assert said(cancelled) == ("job.cancelled", "cancelled", None, "trouble")
+    deprecated, _ = failed_and_cancelled("job.executed", failed="job.broken")
+    assert said(deprecated) == ("job.broken", "failed", Severity.WARNING, "trouble")
+
+
+def test_a_shipped_failure_of_a_declared_type_keeps_its_own_category() -> None:
+    failed, cancelled = failed_and_cancelled("user.login", failed="download.failed", cancelled="user.logout")
+    assert said(failed) == ("download.failed", "failed", Severity.ERROR, "downloads")
+    assert said(cancelled) == ("user.logout", "cancelled", Severity.INFO, "auth")
+
+
+def test_a_failure_that_nobody_declared_is_an_error_in_the_category_of_the_work(
+    declare: Callable[..., None],
+) -> None:
+    declare(EventType("report.built", "paperwork", "warning", deprecated_names=("report.made",)))
+    for event_type in ("report.built", "report.made"):
+        failed, cancelled = failed_and_cancelled(event_type)
+        assert said(failed) == ("report.failed", "failed", Severity.ERROR, "paperwork")
+        assert said(cancelled) == ("report.cancelled", "cancelled", Severity.INFO, "paperwork")
+    unknown, _ = failed_and_cancelled("page.built", failed="printer.jammed")
+    assert said(unknown) == ("printer.jammed", "failed", Severity.ERROR, "page")
 
 
 @pytest.mark.parametrize(
