@@ -10,7 +10,18 @@ from uuid import UUID
 from store.event import ActorType, Severity
 
 
-class EventFields(TypedDict, total=False):
+class Participants(TypedDict, total=False):
+    """The fields of `store.event.Event` that say who did something, and to what."""
+
+    actor_type: ActorType | str
+    actor_id: str | None
+    resource_type: str | None
+    resource_id: str | None
+    secondary_resource_type: str | None
+    secondary_resource_id: str | None
+
+
+class EventFields(Participants, total=False):
     """The fields of `store.event.Event` but for its type. What is left out is filled in.
 
     `metadata` may hold whatever JSON can express, and moments, UUIDs, enums, decimals and paths as text.
@@ -18,12 +29,6 @@ class EventFields(TypedDict, total=False):
 
     id: UUID
     category: str
-    actor_type: ActorType | str
-    actor_id: str | None
-    resource_type: str | None
-    resource_id: str | None
-    secondary_resource_type: str | None
-    secondary_resource_id: str | None
     metadata: Mapping[str, Any]
     status: str | None
     severity: Severity | str | None
@@ -70,9 +75,9 @@ class Resource(NamedTuple):
 
 def fields_of(
     actor: Actor = SYSTEM, resource: Resource | None = None, secondary: Resource | None = None
-) -> EventFields:
+) -> Participants:
     """The fields that name `actor`, `resource` and `secondary`."""
-    fields = EventFields(actor_type=actor.type, actor_id=actor.id)
+    fields = Participants(actor_type=actor.type, actor_id=actor.id)
     if resource is not None:
         fields["resource_type"], fields["resource_id"] = resource
     if secondary is not None:

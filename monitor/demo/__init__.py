@@ -1,1 +1,1 @@
-"""A simulated media application that tracks what it does: the worked example, and the data of `evtop demo`."""
+"""A simulated media application that records what it does: the worked example, and the data of `evtop demo`."""

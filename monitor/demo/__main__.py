@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from monitor.demo.application import SimulatedApplication, seed_history
 from store.events import EventStore
-from store.redis_bus import RedisBus
+from store.recorder import Recorder
 
 _CHUNK = 500
 
@@ -64,10 +64,12 @@ async def live(
                 await past.repository.clear()
             events = seed_history(history, seed=seed) if history else []
             for start in range(0, len(events), _CHUNK):
+                if stop.is_set():
+                    return
                 await past.create_many(events[start : start + _CHUNK])
-    async with await EventStore.open(store_url, RedisBus(bus_url)) as store:
+    with Recorder(store_url, bus_url) as recorder:
         ready()
-        await SimulatedApplication(store, seed=seed, rate=rate).run(stop=stop)
+        await SimulatedApplication(recorder, seed=seed, rate=rate).run(stop=stop)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from monitor.demo.catalogue import AGENTS, DEVICES, USERS
-from monitor.demo.tracking import Tracking, user
+from store.recording import Actor, Records, Resource, fields_of
+from store.typed import AuthEvents
 
 SETTINGS: dict[str, tuple[object, ...]] = {
     "downloads.max_active": (3, 5, 8),
@@ -22,8 +23,9 @@ PREFERENCES: dict[str, tuple[object, ...]] = {
 class Accounts:
     """Sessions by user name."""
 
-    def __init__(self, tracking: Tracking, random: Random) -> None:
-        self._track = tracking.track
+    def __init__(self, recorder: Records, random: Random) -> None:
+        self._recorder = recorder
+        self._auth_events = AuthEvents(recorder)
         self._random = random
         self.signed_in: dict[str, str] = {}
         self._settings = {key: values[0] for key, values in SETTINGS.items()}
@@ -41,13 +43,12 @@ class Accounts:
         """An address from the range that is reserved for documentation."""
         return f"203.0.113.{self._random.randint(1, 254)}"
 
-    async def log_in(self, name: str) -> None:
+    def log_in(self, name: str) -> None:
         """Open a session."""
         session = self.signed_in[name] = f"{self._random.getrandbits(48):012x}"
-        await self._track(
+        self._recorder.record(
             "user.login",
-            actor=user(name),
-            resource=("user", name),
+            **fields_of(Actor.user(name), Resource("user", name)),
             status="succeeded",
             metadata={
                 "session": session,
@@ -56,43 +57,33 @@ class Accounts:
             },
         )
 
-    async def log_out(self, name: str) -> None:
+    def log_out(self, name: str) -> None:
         """Close the session of a user who is signed in."""
         session = self.signed_in.pop(name)
-        await self._track(
+        self._recorder.record(
             "user.logout",
-            actor=user(name),
-            resource=("user", name),
+            **fields_of(Actor.user(name), Resource("user", name)),
             status="succeeded",
             metadata={"session": session},
         )
 
-    async def change_setting(self, name: str) -> None:
+    def change_setting(self, name: str) -> None:
         """A user changes a setting of the whole application."""
         key = self._random.choice(list(SETTINGS))
         before = self._settings[key]
         after = self._random.choice([value for value in SETTINGS[key] if value != before])
         self._settings[key] = after
-        await self._track(
-            "settings.changed",
-            actor=user(name),
-            resource=("settings", key),
-            metadata={
-                "before": before,
-                "after": after,
-            },
-        )
+        self._auth_events.settings_changed(key, Actor.user(name), before=before, after=after)
 
-    async def change_preference(self, name: str) -> None:
+    def change_preference(self, name: str) -> None:
         """A user changes how the application behaves for that user."""
         key = self._random.choice(list(PREFERENCES))
         before = self._preferences.get((name, key), PREFERENCES[key][0])
         after = self._random.choice([value for value in PREFERENCES[key] if value != before])
         self._preferences[name, key] = after
-        await self._track(
+        self._recorder.record(
             "preference.changed",
-            actor=user(name),
-            resource=("user", name),
+            **fields_of(Actor.user(name), Resource("user", name)),
             metadata={
                 "key": key,
                 "before": before,
@@ -100,13 +91,12 @@ class Accounts:
             },
         )
 
-    async def update_profile(self, name: str) -> None:
+    def update_profile(self, name: str) -> None:
         """A user changes the own profile."""
         field = self._random.choice(("display_name", "avatar", "language"))
-        await self._track(
+        self._recorder.record(
             "profile.updated",
-            actor=user(name),
-            resource=("user", name),
+            **fields_of(Actor.user(name), Resource("user", name)),
             metadata={
                 "fields": [field],
                 "device_id": self._random.choice(DEVICES),

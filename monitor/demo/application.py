@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from random import Random
+from typing import Unpack
 
 from monitor.demo.jobs import SCHEDULES
+from monitor.demo.stamped_records import StampedRecords
 from monitor.demo.story import CYCLE, QUIET, Action, Story
-from monitor.demo.tracking import Tracker, Tracking
 from monitor.demo.traffic import Traffic
 from monitor.demo.world import World
 from store.event import Event
+from store.recording import EventFields, Records
 
 USUAL_RATE = 5.0
 """Events a second at which the story fills two minutes. Below it the whole world goes slower, so that
 jobs and incidents keep their share of the events; above it there is more traffic around the same story."""
-BATCHED_RATE = 200.0
-"""Events a second from which on events are stored in batches."""
-BATCH = 500
-"""Events in one transaction."""
-BATCH_INTERVAL = 0.05
-"""Seconds between two batches."""
+TURN_STEPS = 100
+"""Steps after which `run` sleeps, however much is overdue: a stop is noticed, and the recorder keeps up."""
+SLEEP_MIN = 0.005
+"""Seconds that `run` sleeps at least: at a high rate, what is due by then is done in one go."""
 SLEEP_MAX = 0.25
 """Seconds after which a sleeping `run` looks at `stop` again."""
 LAG_MAX = 5.0
@@ -50,16 +50,15 @@ class SimulatedApplication:
         ValueError: `rate` is not a number above 0, or `start` is naive.
     """
 
-    def __init__(self, tracker: Tracker, *, seed: int, rate: float, start: datetime | None = None) -> None:
+    def __init__(self, recorder: Records, *, seed: int, rate: float, start: datetime | None = None) -> None:
         if not 0 < rate < math.inf:
             raise ValueError(f"rate must be a number above 0, not {rate}")
         if start is not None and start.tzinfo is None:
             raise ValueError("start must have a time zone")
-        self._rate = rate
         self._start = start
         self._random = Random(seed)
-        self.tracking = Tracking(tracker, self._now)
-        self.world = World.build(self.tracking, self._random)
+        self._records = StampedRecords(recorder, self._now)
+        self.world = World.build(self._records, self._random)
         self._traffic = Traffic(self.world)
         self._story = Story(self.world)
         # Both in world time, which runs slower than time does when there are few events.
@@ -70,15 +69,15 @@ class SimulatedApplication:
         self._entries = 0
         self._begin(0.0)
 
-    async def step(self) -> list[Event]:
+    def step(self) -> list[Event]:
         """Do what is due next, without waiting for its time; returns the events made, none perhaps."""
         at, action = self._traffic_at, self._traffic.act
         scheduled = self._agenda[0][0] <= at
         if scheduled:
             at, _, action = heappop(self._agenda)
         self._elapsed = max(self._elapsed, at)
-        await action()
-        events = self.tracking.take()
+        action()
+        events = self._records.take()
         # What is scheduled takes its place from the everyday traffic, so that the average holds.
         charge = len(events) if scheduled else max(1, len(events))
         self._traffic_at += charge * self._random.uniform(0.3, 1.7) / (self._world_rate * self._intensity())
@@ -92,23 +91,18 @@ class SimulatedApplication:
         stop: asyncio.Event,
     ) -> None:
         """Do everything at its time until `stop` is set. `clock` is monotonic, in seconds."""
-        batched = self._rate >= BATCHED_RATE
-        if batched:
-            self.tracking.start_batching()
         began = clock() - self._elapsed / self._pace
         while not stop.is_set():
             passed = clock() - began
             if passed - self._next_at / self._pace > LAG_MAX:
                 passed = self._next_at / self._pace
                 began = clock() - passed
-            while self._next_at <= passed * self._pace and not stop.is_set():
-                await self.step()
-                if self.tracking.pending >= BATCH:
-                    await self.tracking.flush(BATCH)
-            await self.tracking.flush(BATCH)
+            for _ in range(TURN_STEPS):
+                if self._next_at > passed * self._pace:
+                    break
+                self.step()
             wait = began + self._next_at / self._pace - clock()
-            await sleep(min(max(wait, BATCH_INTERVAL if batched else 0.0), SLEEP_MAX))
-        await self.tracking.stop_batching(BATCH)
+            await sleep(min(max(wait, SLEEP_MIN), SLEEP_MAX))
 
     def rewind(self, hours: float) -> None:
         """Begin again `hours` before `start`, with the rhythm of the day.
@@ -149,19 +143,16 @@ class SimulatedApplication:
         heappush(self._agenda, (at, self._entries, action))
 
     def _repeat(self, at: float, every: float, action: Action) -> None:
-        async def act_and_repeat() -> None:
+        def act_and_repeat() -> None:
             self._repeat(at + every, every, action)
-            await action()
+            action()
 
         self._schedule(at, act_and_repeat)
 
     def _schedule_cycle(self, number: int) -> None:
         begin = number * CYCLE
 
-        async def next_cycle() -> None:
-            self._schedule_cycle(number + 1)
-
-        self._schedule(begin + CYCLE, next_cycle)
+        self._schedule(begin + CYCLE, lambda: self._schedule_cycle(number + 1))
         for offset, action in self._story.beats(number):
             if begin + offset >= self._elapsed:
                 self._schedule(begin + offset, action)
@@ -204,28 +195,15 @@ def seed_history(hours: float, *, seed: int, end: datetime | None = None) -> lis
     past.rewind(hours)
     events: list[Event] = []
     while past.in_the_past:
-        events += _finish(past.step())
+        events += past.step()
     return events
 
 
 class _Nowhere:
-    """A tracker that keeps nothing and waits for nothing."""
+    """Takes what is recorded, and keeps nothing."""
 
-    async def create(self, event: Event) -> Event:
-        return event
-
-    async def create_many(self, events: Sequence[Event]) -> list[Event]:
-        return list(events)
-
-
-def _finish(coroutine: Coroutine[object, None, list[Event]]) -> list[Event]:
-    """The result of a coroutine that waits for nothing, so that it needs no event loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value
-    coroutine.close()
-    raise RuntimeError("the simulated past waited for something")
+    def record(self, event_type: str, /, **fields: Unpack[EventFields]) -> bool:
+        return True
 
 
 def _rhythm(moment: datetime) -> float:

@@ -9,14 +9,14 @@ from random import Random
 from monitor.demo.catalogue import CLIENTS, DOWNLOAD_ERRORS, HOSTILE_ERRORS
 from monitor.demo.media import Library, MediaItem
 from monitor.demo.search import HEALTH_SEVERITY, Health, Release, Search
-from monitor.demo.tracking import Actor, Resource, Tracking, job
+from store.recording import Actor, Records, Resource, fields_of
 
 QUEUE_LENGTH = 400
 FAILURE_SHARE = 0.06
 """Downloads that fail although indexer and client are well."""
 HOSTILE_SHARE = 0.5
 """Failures among these whose error quotes what a stranger wrote."""
-MONITOR = job("download-monitor")
+MONITOR = Actor.job("download-monitor")
 
 
 class Progress(StrEnum):
@@ -44,7 +44,7 @@ class Download:
     @property
     def resource(self) -> Resource:
         """The download as events name it."""
-        return ("download", self.id)
+        return Resource("download", self.id)
 
     @property
     def percent(self) -> int:
@@ -53,13 +53,13 @@ class Download:
 
 
 class Downloads:
-    """The queue. Initiate, pause, resume and cancel are tracked here, where they are asked for.
+    """The queue. Initiate, pause, resume and cancel are recorded here, where they are asked for.
 
     That a download completed or failed is nobody's request: the monitor job finds out by `poll`.
     """
 
-    def __init__(self, tracking: Tracking, library: Library, search: Search, random: Random) -> None:
-        self._track = tracking.track
+    def __init__(self, recorder: Records, library: Library, search: Search, random: Random) -> None:
+        self._recorder = recorder
         self._library = library
         self._search = search
         self._random = random
@@ -76,7 +76,7 @@ class Downloads:
         found = [download for download in self.queue.values() if download.status is status]
         return self._random.choice(found) if found else None
 
-    async def initiate(self, item: MediaItem, release: Release, actor: Actor) -> Download:
+    def initiate(self, item: MediaItem, release: Release, actor: Actor) -> Download:
         """Hand `release` to a client."""
         download = Download(
             id=f"{self._random.getrandbits(32):08x}",
@@ -86,7 +86,7 @@ class Downloads:
             duration=self._random.uniform(20, 60),
         )
         self.queue[download.id] = download
-        await self._say(
+        self._say(
             "initiated",
             download,
             actor,
@@ -98,23 +98,23 @@ class Downloads:
         )
         return download
 
-    async def pause(self, download: Download, actor: Actor) -> None:
+    def pause(self, download: Download, actor: Actor) -> None:
         """Stop `download` for now."""
         download.status = Progress.PAUSED
-        await self._say("paused", download, actor, percent=download.percent)
+        self._say("paused", download, actor, percent=download.percent)
 
-    async def resume(self, download: Download, actor: Actor) -> None:
+    def resume(self, download: Download, actor: Actor) -> None:
         """Go on with a paused `download`."""
         download.status = Progress.DOWNLOADING
-        await self._say("resumed", download, actor, percent=download.percent)
+        self._say("resumed", download, actor, percent=download.percent)
 
-    async def cancel(self, download: Download, actor: Actor) -> None:
+    def cancel(self, download: Download, actor: Actor) -> None:
         """Give `download` up."""
         download.status = Progress.CANCELLED
         self.queue.pop(download.id, None)
-        await self._say("cancelled", download, actor, percent=download.percent)
+        self._say("cancelled", download, actor, percent=download.percent)
 
-    async def poll(self, seconds: float) -> None:
+    def poll(self, seconds: float) -> None:
         """The monitor job: ask the clients what became of the queue in the last `seconds`."""
         for download in list(self.queue.values()):
             if download.status is not Progress.DOWNLOADING or self.clients[download.client] is Health.DOWN:
@@ -123,25 +123,23 @@ class Downloads:
             if self._search.indexers[download.release.indexer] is Health.DOWN:
                 # Whatever came from the indexer loses its tracker, not all in the same moment.
                 if self._random.random() < 0.1 * seconds:
-                    await self._fail(download, "tracker timed out")
+                    self._fail(download, "tracker timed out")
             elif download.elapsed >= download.duration:
                 if self._random.random() < FAILURE_SHARE:
                     hostile = self._random.random() < HOSTILE_SHARE
-                    await self._fail(
-                        download, self._random.choice(HOSTILE_ERRORS if hostile else DOWNLOAD_ERRORS)
-                    )
+                    self._fail(download, self._random.choice(HOSTILE_ERRORS if hostile else DOWNLOAD_ERRORS))
                 else:
-                    await self._complete(download)
+                    self._complete(download)
 
-    async def set_client_health(self, client: str, health: Health, detail: str) -> None:
+    def set_client_health(self, client: str, health: Health, detail: str) -> None:
         """Take note of how a client is. Only a change is an event; `detail` says why."""
         before = self.clients[client]
         if before is health:
             return
         self.clients[client] = health
-        await self._track(
+        self._recorder.record(
             "download_client.health_changed",
-            resource=("download_client", client),
+            **fields_of(resource=Resource("download_client", client)),
             status=health,
             severity=HEALTH_SEVERITY[health],
             metadata={
@@ -151,11 +149,11 @@ class Downloads:
             },
         )
 
-    async def _complete(self, download: Download) -> None:
+    def _complete(self, download: Download) -> None:
         download.status = Progress.COMPLETED
         del self.queue[download.id]
         release = download.release
-        await self._say(
+        self._say(
             "completed",
             download,
             MONITOR,
@@ -163,18 +161,18 @@ class Downloads:
             size_bytes=release.size_bytes,
             duration_ms=int(download.elapsed * 1_000),
         )
-        await self._library.import_file(
+        self._library.import_file(
             download.item,
             release.episode,
-            f"/media/{download.item.title.id}/{release.name}.mkv",
+            f"/media/{download.item.id}/{release.name}.mkv",
             release.size_bytes,
             MONITOR,
         )
 
-    async def _fail(self, download: Download, error: str) -> None:
+    def _fail(self, download: Download, error: str) -> None:
         download.status = Progress.FAILED
         del self.queue[download.id]
-        await self._say(
+        self._say(
             "failed",
             download,
             MONITOR,
@@ -184,14 +182,13 @@ class Downloads:
             percent=download.percent,
         )
 
-    async def _say(self, verb: str, download: Download, actor: Actor, **metadata: object) -> None:
-        """Track what became of `download`. The title or episode it brings is the secondary resource."""
+    def _say(self, verb: str, download: Download, actor: Actor, **metadata: object) -> None:
+        """Record what became of `download`. The title or episode it brings is the secondary resource."""
         episode = download.release.episode
-        await self._track(
+        brought = Resource("episode", episode) if episode else download.item.resource
+        self._recorder.record(
             f"download.{verb}",
-            actor=actor,
-            resource=download.resource,
-            secondary=("episode", episode) if episode else download.item.resource,
+            **fields_of(actor, download.resource, brought),
             status=download.status,
             metadata={
                 "title": download.release.name,

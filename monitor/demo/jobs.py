@@ -1,16 +1,16 @@
-"""Scheduled jobs: each is run, timed and tracked, whether it succeeds or fails."""
+"""Scheduled jobs: each is run, timed and recorded, whether it succeeds or fails."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from monitor.demo.media import Library
 from monitor.demo.search import Search
-from monitor.demo.tracking import Tracking, job
+from store.recording import Actor, Records, Resource, fields_of
 
-Work = Callable[[], Awaitable[dict[str, object]]]
+Work = Callable[[], dict[str, object]]
 """The work of a job; returns the figures worth recording."""
 
 
@@ -36,8 +36,8 @@ LIBRARY_SCAN = "library-scan"
 class Jobs:
     """Runs jobs by name."""
 
-    def __init__(self, tracking: Tracking, library: Library, search: Search, random: Random) -> None:
-        self._track = tracking.track
+    def __init__(self, recorder: Records, library: Library, search: Search, random: Random) -> None:
+        self._recorder = recorder
         self._library = library
         self._search = search
         self._random = random
@@ -50,18 +50,17 @@ class Jobs:
             "backup": self._back_up,
         }
 
-    async def run(self, name: str) -> bool:
+    def run(self, name: str) -> bool:
         """Run the job `name`; returns whether it succeeded. A job that fails stops nothing but itself."""
         attempt = self._attempts.get(name, 0) + 1
         duration_ms = self._random.randint(80, 9_000)
         try:
-            figures = await self._work[name]()
+            figures = self._work[name]()
         except Exception as error:
             self._attempts[name] = attempt
-            await self._track(
+            self._recorder.record(
                 "job.failed",
-                actor=job(name),
-                resource=("job", name),
+                **fields_of(Actor.job(name), Resource("job", name)),
                 status="failed",
                 metadata={
                     "error": str(error),
@@ -71,15 +70,14 @@ class Jobs:
             )
             return False
         self._attempts[name] = 0
-        await self.record_executed(name, duration_ms, attempt=attempt, **figures)
+        self.record_executed(name, duration_ms, attempt=attempt, **figures)
         return True
 
-    async def record_executed(self, name: str, duration_ms: int, **figures: object) -> None:
-        """Track that the job `name` succeeded."""
-        await self._track(
+    def record_executed(self, name: str, duration_ms: int, **figures: object) -> None:
+        """Record that the job `name` succeeded."""
+        self._recorder.record(
             "job.executed",
-            actor=job(name),
-            resource=("job", name),
+            **fields_of(Actor.job(name), Resource("job", name)),
             status="completed",
             metadata={
                 "duration_ms": duration_ms,
@@ -87,19 +85,19 @@ class Jobs:
             },
         )
 
-    async def _sync(self) -> dict[str, object]:
-        return {"releases_new": await self._search.sync()}
+    def _sync(self) -> dict[str, object]:
+        return {"releases_new": self._search.sync()}
 
-    async def _refresh(self) -> dict[str, object]:
+    def _refresh(self) -> dict[str, object]:
         return {"items": len(self._library.items)}
 
-    async def _clean_up(self) -> dict[str, object]:
+    def _clean_up(self) -> dict[str, object]:
         return {
             "files_deleted": self._random.randint(0, 40),
             "bytes_freed": self._random.randrange(9 * 10**9),
         }
 
-    async def _back_up(self) -> dict[str, object]:
+    def _back_up(self) -> dict[str, object]:
         if self.backup_disk_full:
             raise OSError(28, "No space left on device", "/backup/evening.tar.zst")
         return {"path": "/backup/evening.tar.zst", "size_bytes": self._random.randrange(10**8, 9 * 10**8)}

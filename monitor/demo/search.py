@@ -8,8 +8,8 @@ from random import Random
 
 from monitor.demo.catalogue import GROUPS, INDEXERS, QUALITIES
 from monitor.demo.media import MediaItem
-from monitor.demo.tracking import Actor, Tracking
 from store.event import Severity
+from store.recording import Actor, Records, Resource, fields_of
 
 MIB = 1024 * 1024
 
@@ -48,8 +48,8 @@ class Release:
 class Search:
     """The indexers and their health."""
 
-    def __init__(self, tracking: Tracking, random: Random) -> None:
-        self._track = tracking.track
+    def __init__(self, recorder: Records, random: Random) -> None:
+        self._recorder = recorder
         self._random = random
         self.indexers: dict[str, Health] = dict.fromkeys(INDEXERS, Health.UP)
 
@@ -57,31 +57,29 @@ class Search:
         """The indexers that are not down."""
         return [name for name, health in self.indexers.items() if health is not Health.DOWN]
 
-    async def manual(self, item: MediaItem, episode: str | None, actor: Actor) -> list[Release]:
+    def manual(self, item: MediaItem, episode: str | None, actor: Actor) -> list[Release]:
         """A user looks for `item`; returns what the indexers offer."""
-        return await self._search("search.manual", item, episode, actor, self.answering())
+        return self._search("search.manual", item, episode, actor, self.answering())
 
-    async def automatic(
+    def automatic(
         self, item: MediaItem, episode: str | None, actor: Actor, indexer: str | None = None
     ) -> list[Release]:
         """A job looks for `item`, at one `indexer` or at all of them."""
         asked = [name for name in self.answering() if indexer in (None, name)]
-        return await self._search("search.automatic", item, episode, actor, asked)
+        return self._search("search.automatic", item, episode, actor, asked)
 
-    async def _search(
+    def _search(
         self, event_type: str, item: MediaItem, episode: str | None, actor: Actor, indexers: list[str]
     ) -> list[Release]:
         offered = self._random.choice((0, 1, 2, 3, 5, 8)) if len(indexers) > 1 else len(indexers)
         releases = [self._release(item, episode, self._random.choice(indexers)) for _ in range(offered)]
-        await self._track(
+        self._recorder.record(
             event_type,
-            actor=actor,
-            resource=item.resource,
-            secondary=("episode", episode) if episode else None,
+            **fields_of(actor, item.resource, Resource("episode", episode) if episode else None),
             status="found" if releases else "no_results",
             severity=Severity.INFO if releases else Severity.WARNING,
             metadata={
-                "query": item.title.name,
+                "query": item.title,
                 "result_count": len(releases),
                 "indexers": indexers,
                 "duration_ms": self._random.randint(180, 2_400),
@@ -91,8 +89,8 @@ class Search:
 
     def _release(self, item: MediaItem, episode: str | None, indexer: str) -> Release:
         quality, size_mib = self._random.choice(QUALITIES)
-        name = item.title.name.replace(" ", ".")
-        part = episode.rpartition("-")[2].upper() if episode else str(item.title.year)
+        name = item.title.replace(" ", ".")
+        part = episode.rpartition("-")[2].upper() if episode else str(item.year)
         return Release(
             name=f"{name}.{part}.{quality}-{self._random.choice(GROUPS)}",
             episode=episode,
@@ -102,7 +100,7 @@ class Search:
             seeders=self._random.randint(1, 340),
         )
 
-    async def sync(self) -> int:
+    def sync(self) -> int:
         """Read the feeds of all indexers; returns how many new releases they carry.
 
         Raises:
@@ -113,15 +111,15 @@ class Search:
             raise IndexersUnavailableError(f"{', '.join(silent)}: connection timed out after 30 s")
         return self._random.randint(0, 60)
 
-    async def set_health(self, indexer: str, health: Health, detail: str) -> None:
+    def set_health(self, indexer: str, health: Health, detail: str) -> None:
         """Take note of how an indexer is. Only a change is an event; `detail` says why."""
         before = self.indexers[indexer]
         if before is health:
             return
         self.indexers[indexer] = health
-        await self._track(
+        self._recorder.record(
             "indexer.health_changed",
-            resource=("indexer", indexer),
+            **fields_of(resource=Resource("indexer", indexer)),
             status=health,
             severity=HEALTH_SEVERITY[health],
             metadata={

@@ -18,8 +18,8 @@ from monitor.demo.catalogue import (
     TAGS,
     Title,
 )
-from monitor.demo.tracking import GUEST, Actor, Resource, Tracking, user
 from store.event import Severity
+from store.recording import GUEST, Actor, Records, Resource, fields_of
 
 GUEST_SHARE = 0.3
 FRUITLESS_SHARE = 0.2
@@ -48,62 +48,64 @@ class Playback:
 class Site:
     """Visitors, and what they left behind: likes, watchlists, featured movies, playbacks."""
 
-    def __init__(self, tracking: Tracking, random: Random) -> None:
-        self._track = tracking.track
+    def __init__(self, recorder: Records, random: Random) -> None:
+        self._recorder = recorder
         self._random = random
         self._liked: set[tuple[str, str]] = set()
         self._watchlists: set[tuple[str, str]] = set()
         self._featured: dict[str, Title] = {}
         self._playing: list[Playback] = []
 
-    async def view(self, name: str) -> None:
+    def view(self, name: str) -> None:
         """`name`, or a guest in that place, looks at a movie, at a person or at a tag."""
         kind = self._random.choices(("movie", "actor", "tag"), (6, 2, 2))[0]
         if kind == "movie":
             movie = self._movie()
-            await self._visit(name, "movie.viewed", ("movie", movie.id), title=movie.name, year=movie.year)
+            self._visit(name, "movie.viewed", Resource("movie", movie.id), title=movie.name, year=movie.year)
         elif kind == "actor":
-            await self._visit(name, "actor.viewed", ("actor", self._random.choice(PEOPLE)))
+            self._visit(name, "actor.viewed", Resource("actor", self._random.choice(PEOPLE)))
         else:
-            await self._visit(name, "tag.viewed", ("tag", self._random.choice(TAGS)))
+            self._visit(name, "tag.viewed", Resource("tag", self._random.choice(TAGS)))
 
-    async def react(self, name: str) -> None:
+    def react(self, name: str) -> None:
         """`name` likes, rates, downloads or puts a movie on the watchlist, or takes that back."""
         movie = self._movie()
         kind = self._random.choices(("like", "watchlist", "rate", "download"), (4, 3, 3, 2))[0]
         if kind == "like":
             verb = "liked" if _toggle(self._liked, (name, movie.id)) else "unliked"
-            await self._about(name, f"movie.{verb}", movie)
+            self._about(name, f"movie.{verb}", movie)
         elif kind == "watchlist":
             verb = "watchlisted" if _toggle(self._watchlists, (name, movie.id)) else "unwatchlisted"
-            await self._about(name, f"movie.{verb}", movie)
+            self._about(name, f"movie.{verb}", movie)
         elif kind == "rate":
-            await self._about(name, "movie.rated", movie, rating=self._random.randint(4, 10))
+            self._about(name, "movie.rated", movie, rating=self._random.randint(4, 10))
         else:
-            await self._about(
-                name, "movie.downloaded", movie, size_bytes=self._random.randrange(10**9, 9 * 10**9)
-            )
+            self._about(name, "movie.downloaded", movie, size_bytes=self._random.randrange(10**9, 9 * 10**9))
 
-    async def search(self, name: str) -> None:
+    def search(self, name: str) -> None:
         """`name`, or a guest in that place, searches the catalogue, at times for what it does not have."""
         fruitless = self._random.random() < FRUITLESS_SHARE
         results = 0 if fruitless else self._random.randint(1, 40)
-        await self._visit(
-            name,
+        query = self._random.choice(FRUITLESS_QUERIES if fruitless else QUERIES)
+        filters = {"year_from": 2015} if self._random.random() < 0.25 else {}
+        self._recorder.record(
             "search.performed",
-            ("search", "catalogue"),
+            **fields_of(self._visitor(name), Resource("search", "catalogue")),
             status="no_results" if fruitless else "found",
             severity=Severity.WARNING if fruitless else Severity.INFO,
-            query=self._random.choice(FRUITLESS_QUERIES if fruitless else QUERIES),
-            entity_type="movie",
-            filters={"year_from": 2015} if self._random.random() < 0.25 else {},
-            result_count=results,
+            metadata={
+                **self._whereabouts(),
+                "query": query,
+                "entity_type": "movie",
+                "filters": filters,
+                "result_count": results,
+            },
         )
 
-    async def follow_recommendation(self, name: str) -> None:
+    def follow_recommendation(self, name: str) -> None:
         """`name` opens a movie that the site proposed."""
         movie = self._movie()
-        await self._about(
+        self._about(
             name,
             "recommendation.clicked",
             movie,
@@ -111,7 +113,7 @@ class Site:
             rank=self._random.randint(1, 12),
         )
 
-    async def feature(self, name: str) -> None:
+    def feature(self, name: str) -> None:
         """The administrator `name` changes what one place of the site features."""
         place, movie = self._random.choice(SHELVES), self._movie()
         before = self._featured.get(place)
@@ -120,56 +122,56 @@ class Site:
         else:
             self._featured[place] = movie
         verb = "created" if before is None else "removed" if before is movie else "updated"
-        await self._track(
+        self._recorder.record(
             f"featured.item.{verb}",
-            actor=user(name),
-            resource=("featured_item", place),
-            secondary=("movie", movie.id),
+            **fields_of(Actor.user(name), Resource("featured_item", place), Resource("movie", movie.id)),
             metadata={"title": movie.name},
         )
 
-    async def play(self, name: str) -> None:
+    def play(self, name: str) -> None:
         """One step of someone's evening: start to watch, or go on, pause, finish or give up."""
         starts = not self._playing or (len(self._playing) < PLAYERS_MAX and self._random.random() < 0.3)
         if starts:
-            await self._start(name)
+            self._start(name)
             return
         index = self._random.randrange(len(self._playing))
         playback = self._playing[index]
         if playback.paused:
             playback.paused = False
-            await self._say("resumed", playback)
+            self._say("resumed", playback)
             return
         playback.position += self._random.randint(300, 2_400)
         if playback.position >= WATCHED_SHARE * playback.length:
             playback.position = min(playback.position, playback.length)
             del self._playing[index]
-            await self._say("completed", playback)
+            self._say("completed", playback)
         elif self._random.random() < 0.15:
             del self._playing[index]
-            await self._say("abandoned", playback)
+            self._say("abandoned", playback)
         else:
             playback.paused = True
-            await self._say("paused", playback)
+            self._say("paused", playback)
 
-    async def _start(self, name: str) -> None:
+    def _start(self, name: str) -> None:
         playback = Playback(
             id=f"{self._random.getrandbits(40):010x}",
-            actor=user(name),
+            actor=Actor.user(name),
             title=self._random.choice(SERIES) if self._random.random() < 0.6 else self._movie(),
             device=self._random.choice(DEVICES),
             region=self._random.choice(REGIONS),
             length=self._random.randint(1_500, 7_800),
         )
         self._playing.append(playback)
-        await self._say("started", playback)
+        self._say("started", playback)
 
-    async def _say(self, verb: str, playback: Playback) -> None:
-        await self._track(
+    def _say(self, verb: str, playback: Playback) -> None:
+        self._recorder.record(
             f"playback.{verb}",
-            actor=playback.actor,
-            resource=(playback.title.kind, playback.title.id),
-            secondary=("playback", playback.id),
+            **fields_of(
+                playback.actor,
+                Resource(playback.title.kind, playback.title.id),
+                Resource("playback", playback.id),
+            ),
             metadata={
                 "title": playback.title.name,
                 "position_s": playback.position,
@@ -179,40 +181,32 @@ class Site:
             },
         )
 
-    async def _about(self, name: str, event_type: str, movie: Title, **metadata: object) -> None:
-        await self._track(
+    def _about(self, name: str, event_type: str, movie: Title, **metadata: object) -> None:
+        self._recorder.record(
             event_type,
-            actor=user(name),
-            resource=("movie", movie.id),
+            **fields_of(Actor.user(name), Resource("movie", movie.id)),
             metadata={
                 "title": movie.name,
                 **metadata,
             },
         )
 
-    async def _visit(
-        self,
-        name: str,
-        event_type: str,
-        resource: Resource,
-        status: str | None = None,
-        severity: Severity | None = None,
-        **metadata: object,
-    ) -> None:
-        """Track what needs no account: a share of the visitors are guests."""
-        guest = self._random.random() < GUEST_SHARE
-        await self._track(
+    def _visit(self, name: str, event_type: str, resource: Resource, **metadata: object) -> None:
+        self._recorder.record(
             event_type,
-            actor=GUEST if guest else user(name),
-            resource=resource,
-            status=status,
-            severity=severity,
-            metadata={
-                "ip": f"198.51.100.{self._random.randint(1, 254)}",
-                "user_agent": self._random.choice(AGENTS),
-                **metadata,
-            },
+            **fields_of(self._visitor(name), resource),
+            metadata={**self._whereabouts(), **metadata},
         )
+
+    def _visitor(self, name: str) -> Actor:
+        """Who does what needs no account: a share of the visitors are guests."""
+        return GUEST if self._random.random() < GUEST_SHARE else Actor.user(name)
+
+    def _whereabouts(self) -> dict[str, str]:
+        return {
+            "ip": f"198.51.100.{self._random.randint(1, 254)}",
+            "user_agent": self._random.choice(AGENTS),
+        }
 
     def _movie(self) -> Title:
         return self._random.choices(MOVIES, _MOVIE_WEIGHTS)[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 from monitor.demo.catalogue import ADMINISTRATOR, CLIENTS, INDEXERS
 from monitor.demo.jobs import LIBRARY_SCAN
 from monitor.demo.search import Health
-from monitor.demo.tracking import job, user
 from monitor.demo.world import World
+from store.recording import Actor
 
 CYCLE = 300.0
 """Seconds from one telling of the story to the next."""
@@ -19,7 +19,7 @@ DOOMED_DOWNLOADS = 10
 """Downloads from the indexer that is about to go down: enough for an alert when they fail."""
 SCANNED_FILES = 24
 
-Action = Callable[[], Awaitable[object]]
+Action = Callable[[], object]
 Beat = tuple[float, Action]
 """Something to do, so many seconds after the cycle began."""
 
@@ -37,8 +37,8 @@ class Story:
         return [
             *self._outage(indexer),
             *self._scan(),
-            (112.0, partial(self._world.library.set_all_monitored, False, user(ADMINISTRATOR))),
-            (116.0, partial(self._world.library.set_all_monitored, True, user(ADMINISTRATOR))),
+            (112.0, partial(self._world.library.set_all_monitored, False, Actor.user(ADMINISTRATOR))),
+            (116.0, partial(self._world.library.set_all_monitored, True, Actor.user(ADMINISTRATOR))),
             *self._flapping(client),
             *self._full_backup_disk(),
         ]
@@ -53,15 +53,15 @@ class Story:
             (78.0, partial(health, indexer, Health.UP, "responses take 240 ms")),
         ]
 
-    async def _grab_from(self, indexer: str) -> None:
-        world, actor = self._world, job("rss-sync")
+    def _grab_from(self, indexer: str) -> None:
+        world, actor = self._world, Actor.job("rss-sync")
         item = world.some_item()
-        for release in await world.search.automatic(item, world.some_episode(item), actor, indexer):
-            await world.downloads.initiate(item, release, actor)
+        for release in world.search.automatic(item, world.some_episode(item), actor, indexer):
+            world.downloads.initiate(item, release, actor)
 
     def _scan(self) -> list[Beat]:
         begin, spacing, path = 92.0, 0.15, "/media"
-        actor = job(LIBRARY_SCAN)
+        actor = Actor.job(LIBRARY_SCAN)
         duration = SCANNED_FILES * spacing
         return [
             (begin, partial(self._world.library.start_scan, path, actor)),
@@ -69,17 +69,17 @@ class Story:
             (begin + duration, partial(self._complete_scan, path, int(duration * 1_000))),
         ]
 
-    async def _import_found(self) -> None:
+    def _import_found(self) -> None:
         world = self._world
         item = world.some_item()
         episode = world.some_episode(item)
         size_bytes = world.random.randrange(8 * 10**8, 6 * 10**9)
-        path = f"/media/{item.title.id}/{episode or item.title.id}.mkv"
-        await world.library.import_file(item, episode, path, size_bytes, job(LIBRARY_SCAN))
+        path = f"/media/{item.id}/{episode or item.id}.mkv"
+        world.library.import_file(item, episode, path, size_bytes, Actor.job(LIBRARY_SCAN))
 
-    async def _complete_scan(self, path: str, duration_ms: int) -> None:
-        await self._world.library.complete_scan(path, SCANNED_FILES, duration_ms, job(LIBRARY_SCAN))
-        await self._world.jobs.record_executed(LIBRARY_SCAN, duration_ms, files_imported=SCANNED_FILES)
+    def _complete_scan(self, path: str, duration_ms: int) -> None:
+        self._world.library.complete_scan(path, SCANNED_FILES, duration_ms, Actor.job(LIBRARY_SCAN))
+        self._world.jobs.record_executed(LIBRARY_SCAN, duration_ms, files_imported=SCANNED_FILES)
 
     def _flapping(self, client: str) -> list[Beat]:
         health = self._world.downloads.set_client_health
@@ -96,6 +96,6 @@ class Story:
             (188.0, partial(self._back_up, False)),
         ]
 
-    async def _back_up(self, disk_full: bool) -> None:
+    def _back_up(self, disk_full: bool) -> None:
         self._world.jobs.backup_disk_full = disk_full
-        await self._world.jobs.run("backup")
+        self._world.jobs.run("backup")

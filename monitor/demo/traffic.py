@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from monitor.demo.catalogue import ADMINISTRATOR, SHELF
 from monitor.demo.downloads import Progress
 from monitor.demo.media import MediaItem
-from monitor.demo.tracking import job, user
 from monitor.demo.world import World
+from store.recording import Actor
 
-RSS = job("rss-sync")
-Habit = Callable[[], Awaitable[bool]]
+RSS = Actor.job("rss-sync")
+Habit = Callable[[], bool]
 """Does something and returns True, or returns False when the world gives no occasion for it."""
 
 
@@ -44,154 +44,152 @@ class Traffic:
         self._habits = list(weighted)
         self._weights = list(weighted.values())
 
-    async def act(self) -> None:
-        """Do one thing, which tracks at least one event."""
+    def act(self) -> None:
+        """Do one thing, which is at least one event."""
         habit = self._world.random.choices(self._habits, self._weights)[0]
-        if not await habit():
-            await self._view()
+        if not habit():
+            self._view()
 
-    async def _view(self) -> bool:
-        await self._world.site.view(self._world.accounts.someone())
+    def _view(self) -> bool:
+        self._world.site.view(self._world.accounts.someone())
         return True
 
-    async def _react(self) -> bool:
-        await self._world.site.react(self._world.accounts.someone())
+    def _react(self) -> bool:
+        self._world.site.react(self._world.accounts.someone())
         return True
 
-    async def _search_site(self) -> bool:
-        await self._world.site.search(self._world.accounts.someone())
+    def _search_site(self) -> bool:
+        self._world.site.search(self._world.accounts.someone())
         return True
 
-    async def _follow_recommendation(self) -> bool:
-        await self._world.site.follow_recommendation(self._world.accounts.someone())
+    def _follow_recommendation(self) -> bool:
+        self._world.site.follow_recommendation(self._world.accounts.someone())
         return True
 
-    async def _play(self) -> bool:
-        await self._world.site.play(self._world.accounts.someone())
+    def _play(self) -> bool:
+        self._world.site.play(self._world.accounts.someone())
         return True
 
-    async def _feature(self) -> bool:
-        await self._world.site.feature(ADMINISTRATOR)
+    def _feature(self) -> bool:
+        self._world.site.feature(ADMINISTRATOR)
         return True
 
-    async def _grab(self) -> bool:
+    def _grab(self) -> bool:
         world = self._world
         item = world.some_item()
         if world.downloads.full or not item.monitored:
             return False
-        releases = await world.search.automatic(item, world.some_episode(item), RSS)
+        releases = world.search.automatic(item, world.some_episode(item), RSS)
         if releases:
-            await world.downloads.initiate(item, max(releases, key=lambda release: release.seeders), RSS)
+            world.downloads.initiate(item, max(releases, key=lambda release: release.seeders), RSS)
         return True
 
-    async def _search_by_hand(self) -> bool:
+    def _search_by_hand(self) -> bool:
         world = self._world
-        item, actor = world.some_item(), user(world.accounts.someone())
-        releases = await world.search.manual(item, world.some_episode(item), actor)
+        item, actor = world.some_item(), self._someone()
+        releases = world.search.manual(item, world.some_episode(item), actor)
         if releases and not world.downloads.full and world.random.random() < 0.6:
-            await world.downloads.initiate(item, world.random.choice(releases), actor)
+            world.downloads.initiate(item, world.random.choice(releases), actor)
         return True
 
-    async def _pause(self) -> bool:
+    def _pause(self) -> bool:
         download = self._world.downloads.some(Progress.DOWNLOADING)
         if download is None:
             return False
-        await self._world.downloads.pause(download, user(self._world.accounts.someone()))
+        self._world.downloads.pause(download, self._someone())
         return True
 
-    async def _resume(self) -> bool:
+    def _resume(self) -> bool:
         download = self._world.downloads.some(Progress.PAUSED)
         if download is None:
             return False
-        await self._world.downloads.resume(download, user(self._world.accounts.someone()))
+        self._world.downloads.resume(download, self._someone())
         return True
 
-    async def _cancel(self) -> bool:
+    def _cancel(self) -> bool:
         downloads = self._world.downloads
         download = downloads.some(Progress.PAUSED) or downloads.some(Progress.DOWNLOADING)
         if download is None:
             return False
-        await downloads.cancel(download, user(self._world.accounts.someone()))
+        downloads.cancel(download, self._someone())
         return True
 
-    async def _log_in(self) -> bool:
+    def _log_in(self) -> bool:
         away = self._world.accounts.signed_out()
         if not away:
             return False
-        await self._world.accounts.log_in(self._world.random.choice(away))
+        self._world.accounts.log_in(self._world.random.choice(away))
         return True
 
-    async def _log_out(self) -> bool:
+    def _log_out(self) -> bool:
         present = list(self._world.accounts.signed_in)
         if len(present) < 2:
             return False
-        await self._world.accounts.log_out(self._world.random.choice(present))
+        self._world.accounts.log_out(self._world.random.choice(present))
         return True
 
-    async def _change_settings(self) -> bool:
+    def _change_settings(self) -> bool:
         accounts = self._world.accounts
         change = self._world.random.choice(
             (accounts.change_setting, accounts.change_preference, accounts.update_profile)
         )
-        await change(accounts.someone())
+        change(accounts.someone())
         return True
 
-    async def _add_title(self) -> bool:
+    def _add_title(self) -> bool:
         missing = [title for title in SHELF if title.id not in self._world.library.items]
         if not missing:
             return False
-        await self._world.library.add(
-            self._world.random.choice(missing), user(self._world.accounts.someone())
-        )
+        self._world.library.add(self._world.random.choice(missing), self._someone())
         return True
 
-    async def _remove_title(self) -> bool:
+    def _remove_title(self) -> bool:
         items = self._world.library.items
         added = [items[title.id] for title in SHELF if title.id in items]
         if not added:
             return False
         random = self._world.random
-        await self._world.library.remove(
-            random.choice(added), user(self._world.accounts.someone()), delete_files=random.random() < 0.5
-        )
+        self._world.library.remove(random.choice(added), self._someone(), delete_files=random.random() < 0.5)
         return True
 
-    async def _edit_title(self) -> bool:
+    def _edit_title(self) -> bool:
         library, random = self._world.library, self._world.random
-        item, actor = self._world.some_item(), user(self._world.accounts.someone())
+        item, actor = self._world.some_item(), self._someone()
         if random.random() < 0.5:
             profile = "UHD-2160p" if item.quality_profile == "HD-1080p" else "HD-1080p"
-            await library.set_quality_profile(item, profile, actor)
+            library.set_quality_profile(item, profile, actor)
         else:
-            await library.set_monitored(item, not item.monitored, actor)
+            library.set_monitored(item, not item.monitored, actor)
         return True
 
-    async def _choose_episodes(self) -> bool:
+    def _choose_episodes(self) -> bool:
         library, random = self._world.library, self._world.random
-        item, actor = self._some_series(), user(self._world.accounts.someone())
-        season = random.randint(1, len(item.title.seasons))
+        item, actor = self._some_series(), self._someone()
+        season = random.randint(1, len(item.seasons))
         if random.random() < 0.4:
-            await library.set_season_monitored(item, season, random.random() < 0.5, actor)
+            library.set_season_monitored(item, season, random.random() < 0.5, actor)
         else:
-            await library.toggle_episode(item, random.choice(item.episode_ids(season)), actor)
+            library.toggle_episode(item, random.choice(item.episode_ids(season)), actor)
         return True
 
-    async def _rename_file(self) -> bool:
+    def _rename_file(self) -> bool:
         item = self._some_series()
         episode = self._world.some_episode(item)
-        await self._world.library.rename_file(
+        self._world.library.rename_file(
             item,
             episode,
-            f"/media/{item.title.id}/{episode}.1080p-MOSS.mkv",
-            f"/media/{item.title.id}/{episode}.mkv",
-            job("rename-files")
-            if self._world.random.random() < 0.3
-            else user(self._world.accounts.someone()),
+            f"/media/{item.id}/{episode}.1080p-MOSS.mkv",
+            f"/media/{item.id}/{episode}.mkv",
+            Actor.job("rename-files") if self._world.random.random() < 0.3 else self._someone(),
         )
         return True
+
+    def _someone(self) -> Actor:
+        """Who does it: a user who is signed in, or any user when nobody is."""
+        return Actor.user(self._world.accounts.someone())
 
     def _some_series(self) -> MediaItem:
         """Any series of the library, which is never without one: only titles that were added are removed."""
         return self._world.random.choice(
-            [item for item in self._world.library.items.values() if item.title.seasons]
+            [item for item in self._world.library.items.values() if item.seasons]
         )

@@ -13,7 +13,7 @@ from monitor.demo.jobs import Jobs
 from monitor.demo.media import Library, MediaItem
 from monitor.demo.search import Search
 from monitor.demo.site import Site
-from monitor.demo.tracking import Tracking
+from store.recording import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class World:
     site: Site
 
     @classmethod
-    def build(cls, tracking: Tracking, random: Random) -> Self:
+    def build(cls, recorder: Records, random: Random) -> Self:
         """A world at rest: the library is filled, nobody is signed in, nothing is queued."""
-        library = Library(tracking, SERIES + MOVIES)
-        search = Search(tracking, random)
+        library = Library(recorder, SERIES + MOVIES)
+        search = Search(recorder, random)
         return cls(
             random=random,
             library=library,
             search=search,
-            downloads=Downloads(tracking, library, search, random),
-            jobs=Jobs(tracking, library, search, random),
-            accounts=Accounts(tracking, random),
-            site=Site(tracking, random),
+            downloads=Downloads(recorder, library, search, random),
+            jobs=Jobs(recorder, library, search, random),
+            accounts=Accounts(recorder, random),
+            site=Site(recorder, random),
         )
 
     def some_item(self) -> MediaItem:
@@ -49,7 +49,7 @@ class World:
 
     def some_episode(self, item: MediaItem) -> str | None:
         """Any episode of `item`; None for a movie."""
-        if not item.title.seasons:
+        if not item.seasons:
             return None
-        season = self.random.randint(1, len(item.title.seasons))
+        season = self.random.randint(1, len(item.seasons))
         return self.random.choice(item.episode_ids(season))

@@ -53,7 +53,9 @@ class Mariadb:
         try:
             driver: Any = import_module("asyncmy.connection")
         except ImportError:
-            raise UnusableUrlError("MariaDB needs its driver: pip install 'evtop[mariadb]'") from None
+            raise UnusableUrlError(
+                "MariaDB needs its driver: install evtop with the extra 'mariadb'"
+            ) from None
         url = url.set(drivername="mariadb+asyncmy", query={**url.query, "charset": "utf8mb4"})
         refuse_unknown_options(url, *options_of(driver.Connection.__init__), *_TLS_OPTIONS)
         return create_async_engine(

@@ -45,7 +45,9 @@ class Postgresql:
         try:
             driver: Any = import_module("asyncpg")
         except ImportError:
-            raise UnusableUrlError("PostgreSQL needs its driver: pip install 'evtop[postgresql]'") from None
+            raise UnusableUrlError(
+                "PostgreSQL needs its driver: install evtop with the extra 'postgresql'"
+            ) from None
         query = dict(url.query)
         if "sslmode" in query:
             query["ssl"] = query.pop("sslmode")

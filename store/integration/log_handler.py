@@ -207,7 +207,7 @@ def _about(extra: Mapping[str, Any]) -> EventFields:
         resource = Resource(identifier(extra["resource_type"], 64), identifier(extra["resource_id"]))
     except (KeyError, ValueError):
         resource = None
-    return fields_of(actor if isinstance(actor, Actor) else SYSTEM, resource)
+    return EventFields(**fields_of(actor if isinstance(actor, Actor) else SYSTEM, resource))
 
 
 def _moment(created: float) -> datetime | None:

@@ -86,7 +86,7 @@ class TrackedWork:
             }
             if error is not None and outcome is not Outcome.COMPLETED:
                 told |= _error_facts(error, message=self.message)
-            fields = fields_of(self.actor, self.resource, self.secondary)
+            fields = EventFields(**fields_of(self.actor, self.resource, self.secondary))
             fields["metadata"] = storable_metadata(told)
             fields["status"] = outcome.value
             event_type = self._type_for(outcome)
