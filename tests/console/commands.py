@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -18,6 +16,7 @@ from store.embedded import dying_with_parent
 from store.event import Event
 from store.events import EventStore
 from tests.pty_console import PrivateHome
+from tests.waiting import wait_until
 
 EVTOP = [sys.executable, "-m", "monitor"]
 WITHIN = 10.0
@@ -62,14 +61,6 @@ def stored(home: PrivateHome, *events: Event) -> None:
             await open_store.create_many(events)
 
     asyncio.run(store())
-
-
-def wait_until(condition: Callable[[], object], within: float = WITHIN) -> None:
-    """Return as soon as `condition()` is true; fail after `within` seconds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {within:g} s"
-        time.sleep(0.01)
 
 
 class Running:

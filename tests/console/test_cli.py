@@ -28,12 +28,12 @@ from tests.console.commands import (
     publish,
     runs,
     stored,
-    wait_until,
 )
 from tests.console.unusable import HOSTILE
 from tests.events import make_event
 from tests.pty_console import PrivateHome
 from tests.valkey import ValkeyServer
+from tests.waiting import wait_until
 
 COMMANDS = [
     *("demo", "emit", "tail", "import", "prune", "dead-letters", "db"),

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.commands import EVTOP, WITHIN, evtop, one_line, wait_until
+from tests.console.commands import EVTOP, WITHIN, evtop, one_line
 from tests.console.unusable import HOSTILE
 from tests.pty_console import PrivateHome
+from tests.waiting import wait_until
 
 GOOD = '{"event_type":"a.b","inserted_at":"2026-11-21T12:00:00Z"}\n'
 BAD = '{"event_type":"a.b"}\n'

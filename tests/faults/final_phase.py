@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.child import Producer
 from tests.faults.judge import Evidence, differences, evidence, in_order, judge
 from tests.faults.oracle import Promises
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 DRAINED_WITHIN = 30.0
 FRESH_WITHIN = 5.0

@@ -18,7 +18,7 @@ from store.events import EventStore
 from tests.database_server import DatabaseServer
 from tests.faults.child import Producer, StoreWorker
 from tests.faults.final_phase import all_is_well, drained
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -16,8 +16,8 @@ from tests.faults.conftest import Note, Size
 from tests.faults.final_phase import DRAINED_WITHIN, all_is_well, drained
 from tests.faults.judge import evidence
 from tests.faults.oracle import accepted_in
-from tests.faults.waiting import wait_until
 from tests.tcp_proxy import TcpProxy
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -18,8 +18,8 @@ from tests.faults.conftest import Size
 from tests.faults.final_phase import all_is_well, drained
 from tests.faults.judge import evidence, judge
 from tests.faults.private_mounts import PrivateMounts
-from tests.faults.waiting import wait_until
 from tests.tcp_proxy import TcpProxy
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -14,7 +14,7 @@ from tests.faults.child import Producer
 from tests.faults.final_phase import drained, fresh_passes
 from tests.faults.judge import evidence, judge
 from tests.faults.oracle import accepted_in
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

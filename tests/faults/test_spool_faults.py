@@ -21,7 +21,7 @@ from store.spool.segment import HEADER_BYTES, RECORD_BYTES, RECORD_MAGIC
 from tests.faults.child import Producer
 from tests.faults.judge import Evidence, evidence, judge
 from tests.faults.oracle import Promises
-from tests.faults.waiting import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.fault
 

@@ -7,8 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,14 +65,6 @@ def prepare(url: str, *statements: str) -> None:
         await database.close()
 
     asyncio.run(run())
-
-
-def wait_until(condition: Callable[[], object], deadline: float = 10.0, what: object = "") -> None:
-    """Return as soon as `condition()` is true; fail after `deadline` seconds."""
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, f"not so within {deadline:g} s {what() if callable(what) else what}"
-        time.sleep(0.002)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from store.paths import (
     runtime_dir,
 )
 from store.redis_bus import RedisBus
+from tests.waiting import wait_until
 
 DEADLINE = 5.0
 LINUX = sys.platform == "linux"
@@ -67,13 +68,6 @@ def bus(request: pytest.FixtureRequest, directory: Path) -> Iterator[EmbeddedBus
 
 def program_of(pid: int) -> str:
     return (Path("/proc") / str(pid) / "exe").readlink().name
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
-        time.sleep(0.005)
 
 
 def runs(pid: int) -> bool:
@@ -190,7 +184,7 @@ def test_a_server_that_died_is_started_again(bus: EmbeddedBus) -> None:
     first = bus.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: not bus.owned, "the death is noticed")
+    wait_until(lambda: not bus.owned, DEADLINE, "the death is noticed")
     assert bus.socket.exists(), "the socket of the dead server is what must be replaced"
     bus.wait_ready(DEADLINE)
     assert bus.pid
@@ -202,7 +196,7 @@ def test_close_ends_the_server_and_frees_the_place(bus: EmbeddedBus) -> None:
     bus.wait_ready(DEADLINE)
     bus.close()
     assert not bus.socket.exists()
-    eventually(lambda: not processes_of(bus.directory), "server and guard are gone")
+    wait_until(lambda: not processes_of(bus.directory), DEADLINE, "server and guard are gone")
     with pytest.raises(EmbeddedBusError, match="closed"):
         bus.ensure()
     successor = EmbeddedBus(bus.directory)
@@ -239,7 +233,7 @@ def test_a_server_that_cannot_run_is_a_reason_with_the_name_of_the_log(
 ) -> None:
     monkeypatch.setattr(bus, "_arguments", lambda: ["--no-such-option", "1"])
     bus.ensure()
-    eventually(lambda: not bus.owned, "the server gives up")
+    wait_until(lambda: not bus.owned, DEADLINE, "the server gives up")
     with pytest.raises(EmbeddedBusError, match=r"status 1: see .*bus\.log"):
         bus.ensure()
     assert "no-such-option" in (bus.directory / "bus.log").read_text()
@@ -302,7 +296,7 @@ def test_a_killed_owner_takes_its_server_along(directory: Path, launch: Launch, 
     assert server in processes_of(directory)
     assert len(processes_of(directory)) == (1 if how == "prctl" else 2)
     kill(process)
-    eventually(lambda: not processes_of(directory), "the server is gone, and its guard too")
+    wait_until(lambda: not processes_of(directory), DEADLINE, "the server is gone, and its guard too")
 
 
 @pytest.mark.fault
@@ -313,7 +307,7 @@ def test_an_owner_killed_while_the_server_starts_leaves_none(
     process = launch(how)
     assert said(process) == "asked"
     kill(process)
-    eventually(lambda: not processes_of(directory), "no server is left")
+    wait_until(lambda: not processes_of(directory), DEADLINE, "no server is left")
 
 
 @pytest.mark.fault
@@ -347,7 +341,7 @@ def test_whoever_remains_starts_the_bus_of_a_killed_owner_again(
         return heir.owned
 
     # Again and again, as a subscriber does: a dying server may listen for a moment longer than its owner lives.
-    eventually(taken_over, "the bus has a new owner")
+    wait_until(taken_over, DEADLINE, "the bus has a new owner")
     heir.wait_ready(DEADLINE)
     heir.close()
 

@@ -16,7 +16,8 @@ from store.recorder import Recorder, RecorderOptions, SpoolSettings
 from store.recorder.listeners import MAX_WAITING, Listener
 from store.spool import Spool
 from tests.events import make_events
-from tests.store.recorder_runs import balanced, contents, prepare, refusing_trigger, wait_until
+from tests.store.recorder_runs import balanced, contents, prepare, refusing_trigger
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ from tests.store.recorder_runs import (
     contents,
     prepare,
     run_script,
-    wait_until,
 )
 from tests.tcp_proxy import TcpProxy
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -28,10 +28,11 @@ from store.recorder.disk import Disk
 from store.redis_bus import RedisBus
 from store.wire import decode
 from tests.database_server import PASSWORD, DatabaseServer
-from tests.store.recorder_runs import NOWHERE, balanced, contents, prepare, wait_until
+from tests.store.recorder_runs import NOWHERE, balanced, contents, prepare
 from tests.store.recorder_runs import PASSWORD as PASSWORD_OF_NOWHERE
 from tests.tcp_proxy import TcpProxy
 from tests.valkey import ValkeyServer
+from tests.waiting import wait_until
 
 
 @pytest.fixture
