@@ -7,12 +7,16 @@ import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
-from sqlalchemy import Connection, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.database_url import described, parsed, unusable
-from store.engines import DatabaseKind, UnusableUrlError
+from store.engines import (
+    MIGRATION_TIMEOUT_SECONDS,
+    TRANSACTION_TIMEOUT_SECONDS,
+    DatabaseKind,
+    UnusableUrlError,
+)
 from store.errors import (
     STORE_SETTING,
     DataRefusedError,
@@ -21,9 +25,12 @@ from store.errors import (
     one_line,
 )
 from store.migrations import HEAD
+from store.migrations.schema_version import early_version, recorded_version, take_over
 
 CLOSE_TIMEOUT_SECONDS = 10.0
 """How long closing waits for transactions; longer than a writer waits for the lock."""
+MIGRATION_LIMIT_SECONDS = MIGRATION_TIMEOUT_SECONDS + TRANSACTION_TIMEOUT_SECONDS
+"""How long migrating may take on a server: longer than it waits for another process that migrates."""
 _UNSENDABLE = (UnicodeError, OverflowError)
 """What drivers raise, as it is, for text or a number that their protocol cannot express."""
 
@@ -99,32 +106,50 @@ class Database:
             yield connection
 
     async def version(self) -> str | None:
-        """The schema's version; None for an empty database.
+        """The schema's version; None for a database without evtop's tables.
 
         Raises:
             StoreUnavailableError: the database failed.
         """
-        async with self.read() as connection:
-            return await connection.run_sync(_schema_version)
+        recorded, early = await self._look()
+        return recorded or early
 
     async def migrate(self) -> None:
         """Bring the schema up to date, from any version. Other processes wait for the one that does it.
 
         Raises:
-            StoreUnavailableError: the database failed, or may not be written.
+            StoreUnavailableError: the database failed, may not be written, or did not answer in time.
             SchemaTooNewError: a later version of evtop has migrated it.
         """
-        version = await self.version()
-        if version == HEAD:
+        recorded, early = await self._look()
+        if recorded == HEAD:
             # A console needs no lock, and should not wait for whoever holds it.
             return
-        self._refuse_newer(version)
+        self._refuse_newer(recorded)
+        try:
+            await self._migrate()
+        except StoreUnavailableError:
+            # Only the place of the version is an early one. Who may not write leaves it to the next one who may.
+            if recorded is not None or early != HEAD:
+                raise
+
+    async def _look(self) -> tuple[str | None, str | None]:
+        """The version in evtop's own table; where there is none, the one that an early store has elsewhere."""
+        async with self.read() as connection:
+            recorded = await connection.run_sync(recorded_version)
+            return recorded, await connection.run_sync(early_version) if recorded is None else None
+
+    async def _migrate(self) -> None:
+        limit = None if self._kind.timeout is None else MIGRATION_LIMIT_SECONDS
         with self._in_use(), self._errors_in_one_line():
-            async with self._kind.migrating(self._engine) as connection:
-                version = await connection.run_sync(_schema_version)
+            async with self._in_time(limit), self._kind.migrating(self._engine) as connection:
+                version = await connection.run_sync(take_over)
                 if version != HEAD:
                     self._refuse_newer(version)
-                    await connection.run_sync(_upgrade)
+                    # Importing Alembic costs more than opening a store that is up to date.
+                    from store.migrations.upgrading import upgrade
+
+                    await connection.run_sync(upgrade, version)
 
     def _refuse_newer(self, version: str | None) -> None:
         if version is not None and version > HEAD:
@@ -146,7 +171,7 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, *, write: bool) -> AsyncGenerator[AsyncConnection]:
         with self._in_use(), self._errors_in_one_line(refusable=write):
-            async with self._in_time(), AsyncExitStack() as stack:
+            async with self._in_time(self._kind.timeout), AsyncExitStack() as stack:
                 # An option that the driver does not take is found when it connects, and is no fault of the data.
                 with self._errors_in_one_line(TypeError, ValueError, AssertionError, OverflowError):
                     connection = await stack.enter_async_context(
@@ -166,9 +191,9 @@ class Database:
                 self._idle.set()
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncGenerator[None]:
+    async def _in_time(self, seconds: float | None) -> AsyncGenerator[None]:
         """A server that stops answering, without closing the connection, would be waited for for ever."""
-        limit = asyncio.timeout(self._kind.timeout)
+        limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 yield
@@ -176,7 +201,7 @@ class Database:
             if not limit.expired():
                 raise
             raise StoreUnavailableError(
-                f"{STORE_SETTING} {self.place}: no answer within {self._kind.timeout:g} s"
+                f"{STORE_SETTING} {self.place}: no answer within {seconds:g} s"
             ) from None
 
     @contextmanager
@@ -189,23 +214,6 @@ class Database:
             if refusable and (isinstance(error, _UNSENDABLE) or self._kind.refuses_data(error)):
                 raise DataRefusedError(place, cause) from error
             raise StoreUnavailableError(f"{place}: {cause}") from error
-
-
-def _schema_version(connection: Connection) -> str | None:
-    if not connection.dialect.has_table(connection, "alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _upgrade(connection: Connection) -> None:
-    # Importing Alembic costs more than opening a store that is up to date.
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", "store:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def _cause(error: Exception) -> str:

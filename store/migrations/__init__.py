@@ -1,4 +1,7 @@
-"""Alembic migrations, applied when a store is opened."""
+"""The versions of the schema: numbered modules in `versions/`, applied in their order when a store is opened."""
 
-HEAD = "0002"
-"""The newest revision. Revisions are numbered, so that an older program can tell a newer schema."""
+REVISIONS = ("0001_events", "0002_event_system")
+"""The modules. Each begins with the version that it leads to, in four digits: versions are compared as text."""
+VERSIONS = tuple(name.partition("_")[0] for name in REVISIONS)
+HEAD = VERSIONS[-1]
+"""The newest version. An older program can tell a newer schema by it."""

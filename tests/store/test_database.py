@@ -17,11 +17,13 @@ import sqlalchemy as sa
 from store.database import Database
 from store.engines import sqlite
 from store.errors import StoreError, StoreUnavailableError
+from store.migrations import HEAD
 from store.repository import EventRepository
 from store.tables import event_rollups, events
 from tests.events import make_event, make_events
 from tests.mariadb import MariadbServer
 from tests.postgres import PostgresServer
+from tests.store.early_stores import make_early
 from tests.store.oracle import run_sql
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,7 @@ READ_ONLY = r"command denied|permission denied|readonly database"
 CELL = {"minute": 1, "category": "c", "event_type": "a.b", "severity": "", "count": 5}
 COUNTED = sa.select(sa.func.count()).select_from(event_rollups)
 READER = """
-import asyncio, os, sys
+import asyncio, concurrent.futures.thread, os, sys
 from store.database import Database
 from store.repository import EventRepository
 
@@ -215,6 +217,19 @@ async def test_a_login_that_may_only_read_cannot_migrate(with_reader: tuple[str,
     await (await Database.connect(with_reader[0])).close()
     with pytest.raises(StoreUnavailableError, match=READ_ONLY):
         await Database.open(with_reader[1])
+
+
+async def test_a_login_that_may_only_read_opens_a_store_that_has_its_version_in_the_early_place(
+    with_reader: tuple[str, str],
+) -> None:
+    database = await Database.open(with_reader[0])
+    await EventRepository(database).append(make_events(3))
+    await make_early(database, HEAD)
+    await database.close()
+    reader = await Database.open(with_reader[1])
+    assert await reader.version() == HEAD
+    assert len(await EventRepository(reader).newest()) == 3
+    await reader.close()
 
 
 async def test_another_default_isolation_of_the_server_changes_nothing(postgres: PostgresServer) -> None:

@@ -13,22 +13,24 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event as sa_event
 
+import store.database
+import store.migrations
 from store.database import Database
 from store.errors import SchemaTooNewError, StoreUnavailableError
 from store.event import Event
-from store.migrations import HEAD
+from store.migrations import HEAD, REVISIONS, VERSIONS
+from store.migrations.schema_version import VERSION_TABLE
+from store.migrations.upgrading import operations
 from store.repository import EventRepository
 from store.rollups import RollupCount
 from store.tables import metadata
+from tests.database_server import DatabaseServer
 from tests.events import NOON, make_event
 from tests.mariadb import MariadbServer
+from tests.store.early_stores import make_early, migrate_to, revision
 from tests.store.oracle import assert_counted, counted, head, numbers, random_events, run_sql
 
 ROOT = Path(__file__).parents[2]
@@ -53,25 +55,12 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
-def config(connection: sa.Connection | None = None) -> Config:
-    made = Config()
-    made.set_main_option("script_location", "store:migrations")
-    made.attributes["connection"] = connection
-    return made
-
-
 @pytest.fixture
 async def unmigrated(store_url: str) -> AsyncIterator[Database]:
     """An empty database."""
     database = await Database.connect(store_url)
     yield database
     await database.close()
-
-
-async def migrate_to(database: Database, revision: str) -> None:
-    """Up to `revision`, from an empty database."""
-    async with database.write() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(config(sync), revision))
 
 
 class ProcessEndedError(Exception):
@@ -176,12 +165,12 @@ async def test_positions_of_events_that_are_gone_stay_given_on_sqlite(tmp_path: 
     await database.close()
 
 
-@pytest.mark.parametrize(("start", "step"), [("empty", 3), ("0001", 1)])
+@pytest.mark.parametrize(("start", "step"), [("empty", 3), ("0001", 1), ("early", 2)])
 async def test_a_migration_that_was_interrupted_anywhere_is_finished_by_the_next_open(
     mariadb: MariadbServer, start: str, step: int
 ) -> None:
     """MariaDB commits each change to the schema by itself, so that a half-done migration stays half done."""
-    batch = random_events(5, 4) if start == "0001" else []
+    batch = random_events(5, 4) if start != "empty" else []
     interrupted, limit = True, 0
     with Statements() as statements:
         while interrupted:
@@ -189,9 +178,11 @@ async def test_a_migration_that_was_interrupted_anywhere_is_finished_by_the_next
             url = mariadb.create_database()
             database = await Database.connect(url)
             statements.limit = None
-            if start == "0001":
+            if start != "empty":
                 await migrate_to(database, "0001")
                 await fill_0001(database, batch)
+            if start == "early":
+                await make_early(database, "0001")
             statements.sent, statements.limit = 0, limit
             try:
                 await database.migrate()
@@ -226,7 +217,7 @@ async def test_a_migration_that_was_interrupted_leaves_nothing_where_changes_are
 async def test_a_schema_of_a_later_version_is_refused_in_one_line_and_left_alone(
     own_database: Database, store_url: str
 ) -> None:
-    await run_sql(own_database, "UPDATE alembic_version SET version_num = '9999'")
+    await run_sql(own_database, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(SchemaTooNewError) as caught:
         await Database.open(store_url)
     assert str(caught.value) == (
@@ -263,9 +254,8 @@ async def test_processes_that_open_a_fresh_store_at_once_migrate_it_once(store_u
                 process.kill()
                 await process.wait()
     assert [process.returncode for process in processes] == [0] * OPENERS, logs
-    revisions = [revision.revision for revision in script().walk_revisions()]
     upgrades = [line for log in logs for line in log.splitlines() if "Running upgrade" in line]
-    assert len(upgrades) == len(revisions), upgrades
+    assert len(upgrades) == len(REVISIONS), upgrades
     assert sum("Running upgrade" in log for log in logs) == 1, "one process did all of it"
     database = await Database.open(store_url)
     assert numbers(await EventRepository(database).newest()) == list(range(OPENERS - 1, -1, -1))
@@ -288,14 +278,11 @@ async def test_an_interrupted_migration_lets_the_next_one_in(unmigrated: Databas
         await (await Database.open(store_url)).close()
 
 
-def script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(config())
-
-
-def test_the_known_version_is_the_newest_migration() -> None:
-    assert script().get_heads() == [HEAD]
-    revisions = [revision.revision for revision in script().walk_revisions()]
-    assert revisions == sorted(revisions, reverse=True), "a later revision has a higher number"
+def test_the_revisions_are_all_there_is_and_in_order() -> None:
+    folder = Path(store.migrations.__file__).parent / "versions"
+    assert sorted(path.stem for path in folder.glob("*.py")) == list(REVISIONS)
+    assert [int(version) for version in VERSIONS] == list(range(1, len(REVISIONS) + 1))
+    assert {len(version) for version in VERSIONS} == {4}, "versions are compared as text"
 
 
 async def schema(database: Database) -> dict[str, Any]:
@@ -322,7 +309,7 @@ async def schema(database: Database) -> dict[str, Any]:
                 "options": inspector.get_table_options(table),
             }
             for table in inspector.get_table_names()
-            if table != "alembic_version"
+            if table != VERSION_TABLE
         }
 
     async with database.read() as connection:
@@ -331,7 +318,7 @@ async def schema(database: Database) -> dict[str, Any]:
 
 async def test_the_migrations_make_the_tables_that_the_program_knows(own_database: Database) -> None:
     def differences(connection: sa.Connection) -> list[Any]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        return list(compare_metadata(operations(connection).migration_context, metadata))
 
     migrated = await schema(own_database)
     assert migrated.keys() == metadata.tables.keys()
@@ -353,21 +340,26 @@ async def test_tables_of_mariadb_are_safe_to_write_to(own_database: Database) ->
     async with own_database.read() as connection:
         rows = await connection.exec_driver_sql(
             "SELECT table_name, engine, table_collation FROM information_schema.tables"
-            " WHERE table_schema = DATABASE() AND table_name <> 'alembic_version'"
+            " WHERE table_schema = DATABASE()"
         )
         tables = {name: options for name, *options in map(tuple, rows)}
         columns = await connection.exec_driver_sql(
             "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = DATABASE()"
-            " AND collation_name IS NOT NULL AND table_name <> 'alembic_version'"
+            " AND collation_name IS NOT NULL"
         )
         collations = set(columns.scalars())
-    assert tables == {name: ["InnoDB", "utf8mb4_nopad_bin"] for name in metadata.tables}
+    assert tables == {name: ["InnoDB", "utf8mb4_nopad_bin"] for name in (*metadata.tables, VERSION_TABLE)}
     assert collations == {"utf8mb4_nopad_bin"}
 
 
 async def test_the_migrations_can_be_taken_back(own_database: Database) -> None:
+    def take_back(connection: sa.Connection) -> None:
+        for name in reversed(REVISIONS):
+            revision(name).downgrade(operations(connection))
+
     async with own_database.write() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(config(sync), "base"))
+        await connection.run_sync(take_back)
+    await run_sql(own_database, f"DELETE FROM {VERSION_TABLE}")
     assert await schema(own_database) == {}
     await own_database.migrate()
     await assert_up_to_date(own_database, [], 0)
@@ -379,3 +371,31 @@ async def test_a_database_that_may_not_be_written_is_not_migrated(tmp_path: Path
     await database.close()
     with pytest.raises(StoreUnavailableError, match="readonly database"):
         await Database.open(f"sqlite:///file:{tmp_path}/events.db?mode=ro&uri=true")
+
+
+@pytest.mark.parametrize("server_name", ["postgres_server", "mariadb_server"])
+async def test_a_server_that_goes_silent_during_a_migration_is_not_waited_for_for_ever(
+    server_name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: DatabaseServer = request.getfixturevalue(server_name)
+    database = await Database.connect(server.url)
+    monkeypatch.setattr(store.database, "MIGRATION_LIMIT_SECONDS", 2.0)
+
+    def fall_silent(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "CREATE TABLE IF NOT EXISTS event_rollups" in statement:
+            server.pause()
+
+    sa_event.listen(sa.Engine, "after_cursor_execute", fall_silent)
+    try:
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailableError) as caught:
+                await database.migrate()
+            assert str(caught.value) == f"EVTOP_STORE {database.place}: no answer within 2 s"
+            await database.close()
+    finally:
+        sa_event.remove(sa.Engine, "after_cursor_execute", fall_silent)
+        server.resume()
+    monkeypatch.undo()
+    opened = await Database.open(server.url)
+    await assert_up_to_date(opened, [], 0)
+    await opened.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 from store.column_types import (
     IDENTIFIER,
@@ -16,9 +16,6 @@ from store.column_types import (
     short_text,
 )
 
-revision = "0001"
-down_revision = None
-
 INDEXES = {
     "events_by_type": ["event_type", "inserted_at"],
     "events_by_category": ["category", "inserted_at"],
@@ -30,7 +27,7 @@ INDEXES = {
 }
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     op.create_table(
         "events",
         sa.Column(
@@ -74,6 +71,6 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
+def downgrade(op: Operations) -> None:
     op.drop_table("event_rollups")
     op.drop_table("events")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic.operations import Operations
 
 from store.column_types import IDENTIFIER, LONG_TEXT, MOMENT, POSITION, REAL, SERVER_OPTIONS, short_text
-
-revision = "0002"
-down_revision = "0001"
 
 SECONDARY = "events_by_secondary_resource"
 
 
-def upgrade() -> None:
+def upgrade(op: Operations) -> None:
     op.create_table(
         "event_head",
         sa.Column("id", sa.SmallInteger(), primary_key=True, autoincrement=False),
@@ -36,41 +33,44 @@ def upgrade() -> None:
         **SERVER_OPTIONS,
     )
     op.create_index("dead_letters_by_time", "dead_letters", ["failed_at"], if_not_exists=True)
-    present = _columns("event_rollups")
+    connection = op.get_bind()
+    present = _columns(connection, "event_rollups")
     if "estimate" not in present:
         op.add_column("event_rollups", sa.Column("estimate", REAL, nullable=False, server_default="0"))
     if "pruned" not in present:
         op.add_column(
             "event_rollups", sa.Column("pruned", sa.BigInteger(), nullable=False, server_default="0")
         )
-    if op.get_bind().dialect.name != "mariadb":
+    if connection.dialect.name != "mariadb":
         op.drop_index(SECONDARY, "events")
         columns = ["secondary_resource_type", "secondary_resource_id", "inserted_at"]
         named = sa.text("secondary_resource_type IS NOT NULL")
         op.create_index(SECONDARY, "events", columns, sqlite_where=named, postgresql_where=named)
     op.execute("UPDATE event_rollups SET estimate = count WHERE estimate = 0")
+    last = _last_position(connection)
     op.execute("DELETE FROM event_head")
     op.bulk_insert(
-        sa.table("event_head", sa.column("id"), sa.column("position")),
-        [{"id": 1, "position": _last_position()}],
+        sa.table("event_head", sa.column("id"), sa.column("position")), [{"id": 1, "position": last}]
     )
 
 
-def _columns(table: str) -> set[str]:
-    return {column["name"] for column in sa.inspect(op.get_bind()).get_columns(table)}
+def _columns(connection: sa.Connection, table: str) -> set[str]:
+    return {column["name"] for column in sa.inspect(connection).get_columns(table)}
 
 
-def _last_position() -> int:
-    connection = op.get_bind()
-    last = connection.execute(sa.text("SELECT max(position) FROM events")).scalar() or 0
+def _last_position(connection: sa.Connection) -> int:
+    statements = [
+        "SELECT max(position) FROM events",
+        # A store that lost its version is migrated from the beginning, and may have given out more since.
+        "SELECT max(position) FROM event_head",
+    ]
     if connection.dialect.name == "sqlite":
         # The events that had the last positions may be gone.
-        given = connection.execute(sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")).scalar()
-        last = max(last, given or 0)
-    return int(last)
+        statements.append("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+    return max(int(connection.execute(sa.text(statement)).scalar() or 0) for statement in statements)
 
 
-def downgrade() -> None:
+def downgrade(op: Operations) -> None:
     if op.get_bind().dialect.name != "mariadb":
         op.drop_index(SECONDARY, "events")
         columns = ["secondary_resource_type", "secondary_resource_id", "inserted_at"]
