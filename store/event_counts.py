@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, LargeBinary, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
 from store.event_filter import EventFilter
-from store.event_selection import Selection, conditions, minute_column
+from store.event_rows import refuse_negative
+from store.event_selection import Selection, conditions, dated, minute_column
+from store.rollups import Minutes
 from store.tables import events
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,18 +41,10 @@ class Facet(StrEnum):
 async def count(connection: AsyncConnection, chosen: Selection) -> int:
     """How many stored events match `chosen`."""
     chosen = chosen if isinstance(chosen, EventFilter) else EventFilter(query=chosen)
-    if not chosen.is_counted:
-        return await _scan(connection, chosen)
-    first = None if chosen.since is None else _minute_from(chosen.since)
-    last = None if chosen.until is None else rollups.minute_of(chosen.until)
-    if first is not None and last is not None and first >= last:
-        return await _scan(connection, chosen)
-    total = await rollups.stored_count(connection, first, last, chosen)
-    # The minutes that the span covers in part are looked up among the events.
-    if chosen.since is not None and first is not None and _start(first) != chosen.since:
-        total += await _scan(connection, replace(chosen, until=_start(first)))
-    if chosen.until is not None and last is not None and _start(last) != chosen.until:
-        total += await _scan(connection, replace(chosen, since=_start(last)))
+    minutes, rest = _divided(chosen)
+    total = 0 if minutes is None else await rollups.stored_count(connection, minutes, chosen)
+    for part in rest:
+        total += await _scanned_count(connection, part)
     return total
 
 
@@ -60,47 +55,115 @@ async def histogram(
     step_minutes: int,
     chosen: EventFilter,
 ) -> Sequence[Bucket]:
-    """Events in the minutes from `since` up to and with `until`, by bucket and severity, oldest first."""
-    if chosen.is_counted and chosen.since is None and chosen.until is None:
-        return await rollups.histogram(connection, since, until, step_minutes, chosen)
-    bucket = rollups.bucket_of(minute_column(connection.dialect.name), step_minutes).label("bucket")
-    statement = select(bucket, events.c.severity, func.count()).select_from(events)
-    statement = statement.where(*conditions(chosen, connection.dialect.name), *_span(since, until))
-    statement = statement.group_by(bucket, events.c.severity).order_by(bucket)
-    return [
-        (_start(int(start)), severity, total)
-        for start, severity, total in await connection.execute(statement)
-    ]
+    """Events in the minutes from `since` up to and with `until`, by bucket and severity, oldest first.
+
+    Raises:
+        ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
+    """
+    if step_minutes < 1:
+        raise ValueError("step_minutes must be 1 or more")
+    within = _restricted(chosen, Minutes.between(since, until))
+    minutes, rest = _divided(within)
+    totals = Counter[tuple[int, str | None]]()
+    if minutes is not None:
+        # Of a filter with a span the edges are looked up, where pruned events are gone: so they are not counted.
+        recorded = chosen.since is None and chosen.until is None
+        totals.update(await rollups.histogram(connection, minutes, step_minutes, chosen, pruned=recorded))
+    for part in rest:
+        totals.update(await _scanned_histogram(connection, step_minutes, part))
+    ordered = sorted(totals.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+    return [(_start(bucket), severity, total) for (bucket, severity), total in ordered if total]
 
 
 async def facets(
     connection: AsyncConnection, facet: Facet, chosen: EventFilter, limit: int
 ) -> list[tuple[str | None, int]]:
-    """The most frequent values of `facet` among the stored events of `chosen`, with their numbers; ties by name."""
-    if chosen.is_counted and chosen.since is None and chosen.until is None and facet in rollups.COUNTED:
-        totals = await rollups.stored_by(connection, facet, chosen)
-    else:
-        column: ColumnElement[Any] = events.c[facet]
-        statement = select(column, func.count()).where(*conditions(chosen, connection.dialect.name))
-        statement = statement.group_by(column).limit(limit)
-        # An event that has none comes first among equals; databases do not agree on where NULL belongs.
-        statement = statement.order_by(func.count().desc(), column.is_not(None), column)
-        totals = {row[0]: row[1] for row in await connection.execute(statement)}
-    return sorted(totals.items(), key=lambda item: (-item[1], item[0] or ""))[:limit]
+    """The most frequent values of `facet` among the stored events of `chosen`, with their numbers; ties by name.
+
+    Raises:
+        ValueError: `limit` is negative.
+    """
+    refuse_negative(limit)
+    minutes, rest = _divided(chosen) if facet in rollups.COUNTED else (None, [chosen])
+    totals = Counter[str | None]()
+    if minutes is not None:
+        totals.update(await rollups.stored_by(connection, facet, minutes, chosen))
+    for part in rest:
+        totals.update(await _scanned_facets(connection, facet, part, limit if minutes is None else None))
+    found = [(value, total) for value, total in totals.items() if total]
+    return sorted(found, key=lambda item: (-item[1], item[0] or ""))[:limit]
 
 
-async def _scan(connection: AsyncConnection, chosen: EventFilter) -> int:
+def _divided(chosen: EventFilter) -> tuple[Minutes | None, list[EventFilter]]:
+    """What of `chosen` the rollups can tell, and filters for the rest, which is looked up among the events.
+
+    Together they are all of `chosen`, each event once: its whole minutes, and those that its span covers in part.
+    """
+    if not chosen.is_counted:
+        return None, [chosen]
+    first = None if chosen.since is None else _minute_from(chosen.since)
+    last = None if chosen.until is None else rollups.minute_of(chosen.until)
+    if first is not None and last is not None and first >= last:
+        return None, [chosen]
+    edges: list[EventFilter] = []
+    if chosen.since is not None and first is not None and _start(first) != chosen.since:
+        edges.append(replace(chosen, until=_start(first)))
+    if chosen.until is not None and last is not None and _start(last) != chosen.until:
+        edges.append(replace(chosen, since=_start(last)))
+    return Minutes(first, last), edges
+
+
+def _restricted(chosen: EventFilter, minutes: Minutes) -> EventFilter:
+    """The events of `chosen` that are in `minutes` too."""
+    since, until = chosen.since, chosen.until
+    if minutes.first is not None:
+        start = _start(minutes.first)
+        since = start if since is None else max(since, start)
+    if minutes.last is not None:
+        end = _start(minutes.last)
+        until = end if until is None else min(until, end)
+    return replace(chosen, since=since, until=until)
+
+
+async def _scanned_count(connection: AsyncConnection, chosen: EventFilter) -> int:
     statement = select(func.count()).select_from(events)
-    statement = statement.where(*conditions(chosen, connection.dialect.name))
+    statement = statement.where(*_scan_conditions(chosen, connection.dialect.name))
     return (await connection.execute(statement)).scalar_one()
 
 
-def _span(since: datetime, until: datetime | None) -> list[ColumnElement[bool]]:
-    """The whole minutes from that of `since` up to and with that of `until`, as the rollups have them."""
-    span = [events.c.inserted_at >= _start(rollups.minute_of(since))]
-    if until is not None:
-        span.append(events.c.inserted_at < _start(rollups.minute_of(until) + 1))
-    return span
+async def _scanned_histogram(
+    connection: AsyncConnection, step_minutes: int, chosen: EventFilter
+) -> dict[tuple[int, str | None], int]:
+    dialect = connection.dialect.name
+    bucket = rollups.bucket_of(minute_column(dialect), step_minutes).label("bucket")
+    statement = select(bucket, events.c.severity, func.count()).where(*_scan_conditions(chosen, dialect))
+    rows = await connection.execute(statement.group_by(bucket, events.c.severity))
+    # A row whose moment is none is in no bucket.
+    return {(int(start), severity): total for start, severity, total in rows if start is not None}
+
+
+async def _scanned_facets(
+    connection: AsyncConnection, facet: Facet, chosen: EventFilter, limit: int | None
+) -> Counter[str | None]:
+    dialect = connection.dialect.name
+    column: ColumnElement[Any] = events.c[facet]
+    # As bytes, since SQLite's driver refuses text of others that is not UTF-8.
+    value: ColumnElement[Any] = cast(column, LargeBinary) if dialect == "sqlite" else column
+    # In the order of an index on the column, SQLite would rather walk over all events than look up the latest.
+    kind = column if chosen.since is None else value
+    statement = select(value, func.count()).where(*_scan_conditions(chosen, dialect)).group_by(kind)
+    # An event that has none comes first among equals; databases do not agree on where NULL belongs.
+    statement = statement.order_by(func.count().desc(), kind.is_not(None), kind).limit(limit)
+    totals = Counter[str | None]()
+    for found, total in await connection.execute(statement):
+        totals[found.decode(errors="backslashreplace") if isinstance(found, bytes) else found] += total
+    return totals
+
+
+def _scan_conditions(chosen: EventFilter, dialect: str) -> list[ColumnElement[bool]]:
+    """What holds for the rows of `chosen`; in a span, only for those that have a date."""
+    has_span = chosen.since is not None or chosen.until is not None
+    return [*conditions(chosen, dialect), *([dated(dialect)] if has_span else [])]
 
 
 def _minute_from(moment: datetime) -> int:

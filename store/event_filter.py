@@ -29,9 +29,13 @@ _COUNTED_NAMES = frozenset({"category", "event_type", "severity"})
 class EventFilter:
     """Events that agree with everything given here. Values are exact; `text` is looked for in all text.
 
-    `since` is included and `until` is not; both are aware. `query` is a query of the console's language
-    (`store.query.parse`), for what the other fields cannot say. `resource_type` and `resource_id` mean the
-    primary resource; `EventRepository.resource_events` gives those of both roles.
+    An empty exact value matches nothing, as no event has one. `since` is included and `until` is not; both are
+    aware. `query` is a query of the console's language (`store.query.parse`), for what the other fields cannot
+    say. `resource_type` and `resource_id` mean the primary resource; `EventRepository.resource_events` gives
+    those of both roles.
+
+    Raises:
+        ValueError: `since` or `until` has no zone.
     """
 
     category: str | None = None
@@ -70,8 +74,11 @@ class EventFilter:
 
     @property
     def is_impossible(self) -> bool:
-        """Whether it asks for a text that no event can hold, and that some databases refuse to compare with."""
-        return any(map(UNSTORABLE.search, self.exact.values()))
+        """Whether it asks for a value that no event can hold.
+
+        Some databases refuse to compare with such text, and the rollups write "none" as the empty one.
+        """
+        return any(not value or UNSTORABLE.search(value) for value in self.exact.values())
 
     @property
     def node(self) -> Node:

@@ -29,7 +29,11 @@ async def read_events(
     """`limit` events of `statement`, which selects `COLUMNS`, and how many unreadable rows were passed over.
 
     There are fewer than `limit` only when `statement` has no more.
+
+    Raises:
+        ValueError: `limit` is negative.
     """
+    refuse_negative(limit)
     found: list[Event] = []
     unreadable = offset = 0
     while True:
@@ -45,6 +49,16 @@ async def read_events(
         if len(rows) < limit or len(found) == limit:
             return found, unreadable
         offset += limit
+
+
+def refuse_negative(limit: int) -> None:
+    """Databases do not agree on what a negative limit means: none at all for SQLite, an error for the others.
+
+    Raises:
+        ValueError: `limit` is negative.
+    """
+    if limit < 0:
+        raise ValueError("limit must not be negative")
 
 
 async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[Row[Any] | None]:

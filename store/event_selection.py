@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, false, func, literal, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.sql.elements import UnaryExpression
 
 from store.event import Event
@@ -17,12 +33,15 @@ from store.query.syntax import EVERYTHING, Node
 from store.tables import events
 
 _MINUTES_TO_1970 = (datetime(1970, 1, 1, tzinfo=UTC) - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(minutes=1)
+_EARLIEST, _LATEST = datetime(MINYEAR + 1, 1, 1, tzinfo=UTC), datetime(MAXYEAR, 1, 1, tzinfo=UTC)
+"""Between them every event is (`store.event`)."""
+_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 Selection = EventFilter | Node
 """Which events are meant: a filter, or a query alone."""
 
 
 class Cursor(NamedTuple):
-    """A place on the timeline: an event's `inserted_at` and `id`."""
+    """A place on the timeline: an event's `inserted_at`, which is aware, and `id`."""
 
     inserted_at: datetime
     id: UUID
@@ -65,27 +84,51 @@ def oldest_first() -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:
 
 
 def precedes(cursor: Cursor) -> ColumnElement[bool]:
-    """The rows before `cursor` on the timeline."""
+    """The rows before `cursor` on the timeline.
+
+    Raises:
+        ValueError: the moment of `cursor` has no zone.
+    """
     moment, identifier = _literals(cursor)
     # Not a comparison of pairs, for which MariaDB uses no index.
     return and_(events.c.inserted_at <= moment, or_(events.c.inserted_at < moment, events.c.id < identifier))
 
 
 def follows(cursor: Cursor) -> ColumnElement[bool]:
-    """The rows after `cursor` on the timeline."""
+    """The rows after `cursor` on the timeline.
+
+    Raises:
+        ValueError: the moment of `cursor` has no zone.
+    """
     moment, identifier = _literals(cursor)
     return and_(events.c.inserted_at >= moment, or_(events.c.inserted_at > moment, events.c.id > identifier))
 
 
 def _literals(cursor: Cursor) -> tuple[ColumnElement[datetime], ColumnElement[UUID]]:
+    if cursor.inserted_at.tzinfo is None:
+        raise ValueError("the moment of a cursor needs a zone")
     return literal(cursor.inserted_at, events.c.inserted_at.type), literal(cursor.id, events.c.id.type)
 
 
+def dated(dialect: str) -> ColumnElement[bool]:
+    """Whether a row has the date of an event: what something else wrote may be sorted in or behind any span."""
+    moment = events.c.inserted_at
+    if dialect == "sqlite":
+        # Not by a range, for which SQLite would prefer the index of times to a better one.
+        return type_coerce(moment, String()).op("GLOB", is_comparison=True)(_DATE)
+    return and_(moment >= _EARLIEST, moment < _LATEST)
+
+
 def minute_column(dialect: str) -> ColumnElement[int]:
-    """The minute of an event since 1970, in UTC, as `store.rollups.minute_of` counts it."""
+    """The minute of an event since 1970, in UTC, as `store.rollups.minute_of` counts it.
+
+    NULL where the moment is none: text that is no time on SQLite, PostgreSQL's infinities, MariaDB's zero dates.
+    """
     moment = events.c.inserted_at
     if dialect == "postgresql":
-        return cast(func.floor(func.extract("epoch", moment) / 60), BigInteger)
+        minutes = cast(func.floor(func.extract("epoch", moment) / 60), BigInteger)
+        # An infinity fits into no integer.
+        return case((func.isfinite(moment), minutes), else_=null())
     if dialect == "mariadb":
         # From the year 1, as seconds before the start would be rounded towards it.
         minutes = func.floor(func.timestampdiff(text("SECOND"), text("'0001-01-01'"), moment) / 60)

@@ -92,7 +92,7 @@ class EventStore:
         next page begins at `Cursor.of` the last event of this one, the page before at that of the first.
 
         Raises:
-            ValueError: both `before` and `after` were given.
+            ValueError: both `before` and `after` were given, one of them has no zone, or `limit` is negative.
         """
         if before is not None and after is not None:
             raise ValueError("a page lies before one place or after one, not both")
@@ -112,7 +112,11 @@ class EventStore:
         before: Cursor | None = None,
         after: Cursor | None = None,
     ) -> list[Event]:
-        """Events of one resource, in its primary and in its secondary role, paged as `list_events` does."""
+        """Events of one resource, in its primary and in its secondary role, paged as `list_events` does.
+
+        Raises:
+            ValueError: as there.
+        """
         return await self.repository.resource_events(
             resource_type, resource_id, limit, before, after=after, chosen=chosen
         )
@@ -124,7 +128,11 @@ class EventStore:
     async def facets(
         self, facet: Facet, chosen: EventFilter = EVERY_EVENT, limit: int = 100
     ) -> list[tuple[str | None, int]]:
-        """The most frequent values of `facet` among the events of `chosen`, with how many have it."""
+        """The most frequent values of `facet` among the events of `chosen`, with how many have it.
+
+        Raises:
+            ValueError: `limit` is negative.
+        """
         return await self.repository.facets(facet, chosen, limit)
 
     async def histogram(
@@ -134,7 +142,11 @@ class EventStore:
         step_minutes: int = 1,
         chosen: EventFilter = EVERY_EVENT,
     ) -> Sequence[Bucket]:
-        """Events by bucket of `step_minutes` and severity, oldest first: see `EventRepository.histogram`."""
+        """Events by bucket of `step_minutes` and severity, oldest first: see `EventRepository.histogram`.
+
+        Raises:
+            ValueError: `step_minutes` is below 1, or `since` or `until` has no zone.
+        """
         return await self.repository.histogram(since, until, step_minutes, chosen)
 
     async def close(self) -> None:

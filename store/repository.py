@@ -18,7 +18,7 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
-from store.event_rows import COLUMNS, read_events
+from store.event_rows import COLUMNS, read_events, refuse_negative
 from store.event_selection import (
     Cursor,
     Selection,
@@ -51,7 +51,8 @@ class EventRepository:
     A row that is no valid event (something else wrote it) is left out and counted in `unreadable`. The page
     is filled up with the ones after it: a page below its limit is the last one.
 
-    Every method raises `StoreUnavailableError` when the database fails.
+    Every method raises `StoreUnavailableError` when the database fails, and `ValueError` for what has no answer:
+    a negative limit, a moment without a zone.
     """
 
     commit_overlap = 0
@@ -80,23 +81,39 @@ class EventRepository:
             await rollups.clear(connection)
 
     async def newest(self, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
-        """The newest `limit` events of `chosen`."""
+        """The newest `limit` events of `chosen`.
+
+        Raises:
+            ValueError: `limit` is negative.
+        """
         return await self._page(page(chosen, self._dialect), limit)
 
     async def before(self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
-        """The `limit` events of `chosen` that come right before `cursor` on the timeline."""
+        """The `limit` events of `chosen` that come right before `cursor` on the timeline.
+
+        Raises:
+            ValueError: `limit` is negative; the moment of `cursor` has no zone.
+        """
         return await self._page(page(chosen, self._dialect).where(precedes(cursor)), limit)
 
     async def following(
         self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT
     ) -> list[Event]:
-        """The `limit` events of `chosen` that come right after `cursor` on the timeline, newest first."""
+        """The `limit` events of `chosen` that come right after `cursor` on the timeline, newest first.
+
+        Raises:
+            ValueError: `limit` is negative; the moment of `cursor` has no zone.
+        """
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), follows(cursor))
         found = await self._page(statement.order_by(*oldest_first()), limit)
         return found[::-1]
 
     async def after(self, position: int, limit: int = 1000, chosen: Selection = EVERY_EVENT) -> list[Event]:
-        """Up to `limit` events of `chosen`, committed after `position`, in order of commit."""
+        """Up to `limit` events of `chosen`, committed after `position`, in order of commit.
+
+        Raises:
+            ValueError: `limit` is negative.
+        """
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), events.c.position > position)
         return await self._page(statement.order_by(events.c.position), limit)
 
@@ -113,6 +130,9 @@ class EventRepository:
         """The newest events of one resource, in its primary and in its secondary role.
 
         With `before`, the ones right before that place; with `after`, the ones right after it. Newest first.
+
+        Raises:
+            ValueError: `limit` is negative; the moment of `before` or `after` has no zone.
         """
         found: dict[UUID, Event] = {}
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect))
@@ -156,8 +176,8 @@ class EventRepository:
     async def count(self, chosen: Selection = EVERY_EVENT) -> int:
         """How many stored events match `chosen`.
 
-        Where it names category, type, severity and time alone, the rollups tell; rows that something else wrote
-        are not in them.
+        Where it names category, type, severity and time alone, the rollups tell, save of minutes that the span
+        covers in part; rows that something else wrote are not in them.
         """
         async with self._database.read() as connection:
             return await event_counts.count(connection, chosen)
@@ -173,6 +193,9 @@ class EventRepository:
         """Recorded events by category, type and severity in the minutes from `since` up to and with `until`.
 
         Of `chosen`, only category, type and severity may be given. Pruned events are counted too.
+
+        Raises:
+            ValueError: `since` or `until` has no zone.
         """
         async with self._database.read() as connection:
             return await rollups.facet_counts(connection, since, until, chosen)
@@ -180,7 +203,13 @@ class EventRepository:
     async def facets(
         self, facet: Facet, chosen: EventFilter = EVERY_EVENT, limit: int = 100
     ) -> list[tuple[str | None, int]]:
-        """The most frequent values of `facet` among the stored events of `chosen`, with how many have it."""
+        """The most frequent values of `facet` among the stored events of `chosen`, with how many have it.
+
+        Category, type and severity are counted as `count` does. Ties are ordered by name.
+
+        Raises:
+            ValueError: `limit` is negative.
+        """
         async with self._database.read() as connection:
             return await event_counts.facets(connection, facet, chosen, limit)
 
@@ -193,8 +222,13 @@ class EventRepository:
     ) -> Sequence[Bucket]:
         """Events by bucket and severity: (start of the bucket, severity, count), oldest first.
 
-        Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out. Where `chosen` asks for
-        category, type and severity alone, the rollups are read, and pruned events are counted too.
+        Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out. They hold the events of
+        the minutes from `since` up to and with `until` that match `chosen`. Where `chosen` asks for category, type,
+        severity and time alone, the rollups are read, save of minutes that its span covers in part; without a span
+        of its own, pruned events are counted too.
+
+        Raises:
+            ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
         """
         async with self._database.read() as connection:
             return await event_counts.histogram(connection, since, until, step_minutes, chosen)
@@ -205,20 +239,35 @@ class EventRepository:
             return await rollups.known_types(connection)
 
     async def newest_of_types(self, patterns: Iterable[str], limit: int) -> list[Event]:
-        """The newest events whose type matches one of `patterns`, where `*` stands for any text.
+        """The newest events whose type matches one of `patterns`, where `*` stands for any text. Newest first.
 
-        The patterns are looked up among the known types first: a glob alone would scan every event.
+        Of several that share the moment of the last one, those committed last are chosen.
+
+        Raises:
+            ValueError: `limit` is negative.
         """
+        refuse_negative(limit)
         expressions = [re.compile(".*".join(map(re.escape, pattern.split("*")))) for pattern in patterns]
-        known = await self.known_types()
-        types = [name for name in known if any(expression.fullmatch(name) for expression in expressions)]
-        if not types:
-            return []
-        statement = page(EVERY_EVENT, self._dialect).where(events.c.event_type.in_(types))
-        return await self._page(statement, limit)
+        statement = select(*COLUMNS).order_by(events.c.inserted_at.desc(), events.c.position.desc())
+        found: list[Event] = []
+        async with self._database.read() as connection:
+            # A glob alone would scan every event, and a list of types sort all of theirs: so one index walk a type.
+            for name in await rollups.known_types(connection):
+                if not any(expression.fullmatch(name) for expression in expressions):
+                    continue
+                walk = statement.where(events.c.event_type == name)
+                if found and len(found) == limit:
+                    walk = walk.where(events.c.inserted_at >= found[-1].inserted_at)
+                found.extend(await self._filled(connection, walk, limit))
+                found = sorted(found, key=_commit_order, reverse=True)[:limit]
+        return sorted(found, key=lambda event: event.sort_key, reverse=True)
 
     async def overview(self, limit: int, since: datetime, chosen: Selection = EVERY_EVENT) -> Overview:
-        """What a console opens with, read in one transaction so that nothing is counted twice."""
+        """What a console opens with, read in one transaction so that nothing is counted twice.
+
+        Raises:
+            ValueError: `limit` is negative; `since` has no zone.
+        """
         async with self._database.read() as connection:
             newest = await self._filled(connection, page(chosen, self._dialect), limit)
             counts = await rollups.minute_counts(connection, since)
@@ -232,6 +281,10 @@ class EventRepository:
         found, unreadable = await read_events(connection, statement, limit)
         self.unreadable += unreadable
         return found
+
+
+def _commit_order(event: Event) -> tuple[datetime, int]:
+    return event.inserted_at, event.position or 0
 
 
 def _roles(resource_type: str, resource_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

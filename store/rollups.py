@@ -35,6 +35,7 @@ _CELL = [column.name for column in event_rollups.primary_key]
 COUNTED = frozenset({"category", "event_type", "severity"})
 """The fields of an event by which it is counted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STORED = event_rollups.c.count - event_rollups.c.pruned
 _SEVERITY: ColumnElement[str | None] = case(
     (event_rollups.c.severity == NO_SEVERITY, null()), else_=event_rollups.c.severity
 )
@@ -54,6 +55,27 @@ class RollupCount(NamedTuple):
     estimate: float
 
 
+class Minutes(NamedTuple):
+    """The minutes from `first` up to and without `last`, counted since 1970, UTC; None is no bound."""
+
+    first: int | None = None
+    last: int | None = None
+
+    @classmethod
+    def between(cls, since: datetime, until: datetime | None) -> Minutes:
+        """From the minute of `since` up to and with that of `until`."""
+        return cls(minute_of(since), None if until is None else minute_of(until) + 1)
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """What holds for the cells of these minutes."""
+        minute = event_rollups.c.minute
+        return and_(
+            true() if self.first is None else minute >= self.first,
+            true() if self.last is None else minute < self.last,
+        )
+
+
 class FacetCount(NamedTuple):
     """How many events of one kind there were in a span of time; `estimate` is what there was before sampling."""
 
@@ -65,7 +87,13 @@ class FacetCount(NamedTuple):
 
 
 def minute_of(moment: datetime) -> int:
-    """The minute of `moment`, counted since 1970 in UTC."""
+    """The minute of `moment`, counted since 1970 in UTC.
+
+    Raises:
+        ValueError: `moment` has no zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone is in no minute")
     # Not by a float, which has no room for the microseconds of every year.
     since = moment - _EPOCH
     return since.days * 1440 + since.seconds // 60
@@ -125,7 +153,7 @@ async def minute_counts(connection: AsyncConnection, since: datetime) -> list[Ro
     """All counts from the minute of `since` on, in no order."""
     rollup = event_rollups.c
     columns = (rollup.minute, rollup.category, rollup.event_type, _SEVERITY, rollup.count, rollup.estimate)
-    rows = await connection.execute(select(*columns).where(_minutes(since, None)))
+    rows = await connection.execute(select(*columns).where(Minutes.between(since, None).condition))
     return [RollupCount(*row) for row in rows]
 
 
@@ -135,8 +163,9 @@ async def facet_counts(
     """Events by category, type and severity in the minutes from `since` up to and with `until`."""
     kinds = (event_rollups.c.category, event_rollups.c.event_type, event_rollups.c.severity)
     totals = (func.sum(event_rollups.c.count), func.sum(event_rollups.c.estimate))
+    minutes = Minutes.between(since, until)
     statement = (
-        select(*kinds, *totals).where(_minutes(since, until), matching(chosen, connection)).group_by(*kinds)
+        select(*kinds, *totals).where(minutes.condition, matching(chosen, connection)).group_by(*kinds)
     )
     return [
         FacetCount(category, event_type, severity or None, int(count), float(estimate))
@@ -145,54 +174,44 @@ async def facet_counts(
 
 
 async def histogram(
-    connection: AsyncConnection,
-    since: datetime,
-    until: datetime | None,
-    step_minutes: int,
-    chosen: EventFilter = EVERY_EVENT,
-) -> list[tuple[datetime, str | None, int]]:
-    """Events by bucket of `step_minutes` and severity, oldest first; empty buckets are left out."""
-    bucket = bucket_of(event_rollups.c.minute, step_minutes)
+    connection: AsyncConnection, minutes: Minutes, step_minutes: int, chosen: EventFilter, *, pruned: bool
+) -> dict[tuple[int, str | None], int]:
+    """Events of `minutes` by the first minute of their bucket of `step_minutes`, and by severity.
+
+    They are what is stored, and with `pruned` what was recorded. Empty buckets may be left out.
+    """
+    bucket = bucket_of(event_rollups.c.minute, step_minutes).label("bucket")
+    total = func.sum(event_rollups.c.count if pruned else _STORED)
     statement = (
-        select(bucket, event_rollups.c.severity, func.sum(event_rollups.c.count))
-        .where(_minutes(since, until), matching(chosen, connection))
+        select(bucket, event_rollups.c.severity, total)
+        .where(minutes.condition, matching(chosen, connection))
         .group_by(bucket, event_rollups.c.severity)
-        .order_by(bucket)
     )
     rows = await connection.execute(statement)
-    return [
-        (datetime.fromtimestamp(start * 60, UTC), severity or None, int(count))
-        for start, severity, count in rows
-    ]
+    return {(int(start), severity or None): int(count) for start, severity, count in rows}
 
 
-def bucket_of(minute: ColumnElement[int], step_minutes: int) -> ColumnElement[int]:
-    """The first minute of the bucket that `minute` falls into."""
+def bucket_of(minute: ColumnElement[Any], step_minutes: int) -> ColumnElement[Any]:
+    """The first minute of the bucket that `minute` falls into; NULL where that is NULL."""
     # The remainder has the sign of the minute, which is negative before 1970.
     return minute - (minute % step_minutes + step_minutes) % step_minutes
 
 
-async def stored_count(
-    connection: AsyncConnection, first: int | None, last: int | None, chosen: EventFilter
-) -> int:
-    """How many events that match `chosen` are stored of the minutes `first` up to and without `last`."""
-    rollup = event_rollups.c
-    statement = select(func.coalesce(func.sum(rollup.count - rollup.pruned), 0)).where(
-        matching(chosen, connection)
-    )
-    if first is not None:
-        statement = statement.where(rollup.minute >= first)
-    if last is not None:
-        statement = statement.where(rollup.minute < last)
+async def stored_count(connection: AsyncConnection, minutes: Minutes, chosen: EventFilter) -> int:
+    """How many events that match `chosen` are stored of `minutes`."""
+    statement = select(func.coalesce(func.sum(_STORED), 0))
+    statement = statement.where(minutes.condition, matching(chosen, connection))
     return int((await connection.execute(statement)).scalar_one())
 
 
-async def stored_by(connection: AsyncConnection, name: str, chosen: EventFilter) -> dict[str | None, int]:
-    """How many events that match `chosen` are stored, by the counted field `name`."""
+async def stored_by(
+    connection: AsyncConnection, name: str, minutes: Minutes, chosen: EventFilter
+) -> dict[str | None, int]:
+    """How many events that match `chosen` are stored of `minutes`, by the counted field `name`."""
     column = event_rollups.c[name]
-    total = func.sum(event_rollups.c.count - event_rollups.c.pruned)
-    statement = select(column, total).where(matching(chosen, connection)).group_by(column)
-    return {value or None: int(count) for value, count in await connection.execute(statement) if count}
+    statement = select(column, func.sum(_STORED)).where(minutes.condition, matching(chosen, connection))
+    rows = await connection.execute(statement.group_by(column))
+    return {value or None: int(count) for value, count in rows}
 
 
 async def known_types(connection: AsyncConnection) -> list[str]:
@@ -218,8 +237,3 @@ def _of_cells(condition: ColumnElement[bool]) -> ColumnElement[bool]:
         events.c.severity: _SEVERITY,
     }
     return replacement_traverse(condition, {}, lambda element, **_: columns.get(element))
-
-
-def _minutes(since: datetime, until: datetime | None) -> ColumnElement[bool]:
-    from_minute = event_rollups.c.minute >= minute_of(since)
-    return from_minute if until is None else from_minute & (event_rollups.c.minute <= minute_of(until))

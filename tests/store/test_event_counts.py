@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from store.database import Database
 from store.event import Event
-from store.event_counts import Facet
+from store.event_counts import Bucket, Facet
 from store.event_filter import EventFilter
 from store.query import parse
 from store.repository import EventRepository, FacetCount, RollupCount
@@ -141,8 +141,11 @@ async def test_counts_agree_after_a_part_was_pruned(
         for since, until in spans:
             chosen = with_span(kind, since, until)
             assert await repository.count(chosen) == sum(chosen_by(chosen, event) for event in left), chosen
-        for facet in Facet:
-            assert await repository.facets(facet, kind, 1000) == expected_facets(left, facet, kind)
+            for facet in Facet:
+                assert await repository.facets(facet, chosen, 1000) == expected_facets(left, facet, chosen)
+            if since is not None:
+                found = await repository.histogram(EARLY - DAY, None, 5, chosen)
+                assert as_counter(found) == expected_buckets(left, EARLY - DAY, None, 5, chosen), chosen
     # What was recorded stays told.
     assert sum(count for *_, count in await repository.histogram(EARLY - DAY)) == len(batch)
     assert sum(facet.count for facet in await repository.facet_counts(EARLY - DAY)) == len(batch)
@@ -166,6 +169,46 @@ async def test_facets_are_the_most_frequent_values_ties_by_name(
             assert await repository.facets(facet, chosen, limit) == expected[:limit], chosen
 
 
+@pytest.mark.parametrize("seed", [47])
+async def test_facets_and_histograms_agree_wherever_the_span_of_their_filter_begins_and_ends(
+    repository: EventRepository, batch: list[Event], seed: int
+) -> None:
+    random = Random(seed)
+    edges = [None, *moments(seed, 30), datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    for _ in range(60):
+        since, until = random.choice(edges), random.choice(edges)
+        if random.random() < 0.3 and since is not None and EARLY - DAY < since < NOON + DAY:
+            until = since + timedelta(seconds=random.choice([0, 1, 30, 60, 61, 119]))
+        chosen = with_span(random.choice([*COUNTED, *NOT_COUNTED]), since, until)
+        facet = random.choice(list(Facet))
+        why = f"seed {seed}: {facet} of {chosen}"
+        assert await repository.facets(facet, chosen, 1000) == expected_facets(batch, facet, chosen), why
+        shown = random.choice([EARLY - DAY, *moments(random.randrange(1000), 3)])
+        end, step = random.choice([None, NOON - timedelta(minutes=20, seconds=5)]), random.choice([1, 7, 60])
+        found = await repository.histogram(shown, end, step, chosen)
+        assert as_counter(found) == expected_buckets(batch, shown, end, step, chosen), f"{why}, {shown} {end}"
+        assert len(found) == len(as_counter(found))
+
+
+async def test_the_whole_minutes_of_a_span_are_read_from_the_rollups(
+    database: Database, repository: EventRepository
+) -> None:
+    batch = [make_event(10 * number, event_type=f"x.y{number % 3}") for number in range(60)]
+    await repository.append(batch)
+    since, until = at(90.5), at(500)
+    # Whoever read the events would miss those of the minutes from the second to the eighth.
+    async with database.write() as connection:
+        whole = events.c.inserted_at.between(at(120), at(479.999999))
+        await connection.execute(events.delete().where(whole))
+    for chosen in (EventFilter(since=since, until=until), EventFilter(severity="info", since=since)):
+        within = [event for event in batch if chosen_by(chosen, event)]
+        assert await repository.count(chosen) == len(within)
+        for facet in (Facet.CATEGORY, Facet.EVENT_TYPE, Facet.SEVERITY):
+            assert await repository.facets(facet, chosen) == expected_facets(within, facet, chosen)
+        found = await repository.histogram(NOON, None, 2, chosen)
+        assert as_counter(found) == expected_buckets(within, NOON, None, 2, chosen)
+
+
 async def test_no_value_comes_first_among_equals(repository: EventRepository) -> None:
     statuses = ["b", None, "a", "B", "ä", "z", "😀", "\uffff"]
     await repository.append([make_event(number, status=status) for number, status in enumerate(statuses)])
@@ -173,6 +216,23 @@ async def test_no_value_comes_first_among_equals(repository: EventRepository) ->
     for limit in (1, 3, 7, 9):
         found = await repository.facets(Facet.STATUS, limit=limit)
         assert found == [(status, 1) for status in expected[:limit]]
+
+
+def expected_buckets(
+    batch: Sequence[Event], since: datetime, until: datetime | None, step: int, chosen: EventFilter
+) -> Counter[tuple[datetime, str | None]]:
+    totals: Counter[tuple[datetime, str | None]] = Counter()
+    for event in batch:
+        when = minute(event.inserted_at)
+        within = minute(since) <= when and (until is None or when <= minute(until))
+        if within and chosen_by(chosen, event):
+            start = EPOCH + timedelta(minutes=when // step * step)
+            totals[start, event.severity.value if event.severity else None] += 1
+    return totals
+
+
+def as_counter(found: Sequence[Bucket]) -> Counter[tuple[datetime, str | None]]:
+    return Counter({(start, severity): count for start, severity, count in found})
 
 
 @pytest.mark.parametrize("step", [1, 5, 7, 60])
@@ -186,15 +246,9 @@ async def test_a_histogram_counts_in_whole_steps_since_1970(
     ]
     for chosen in (*COUNTED, *NOT_COUNTED, EventFilter(since=NOON - timedelta(minutes=50, seconds=7))):
         for since, until in spans:
-            expected: Counter[tuple[datetime, str | None]] = Counter()
-            for event in batch:
-                when = minute(event.inserted_at)
-                within = minute(since) <= when and (until is None or when <= minute(until))
-                if within and chosen_by(chosen, event):
-                    start = EPOCH + timedelta(minutes=when // step * step)
-                    expected[start, event.severity.value if event.severity else None] += 1
+            expected = expected_buckets(batch, since, until, step, chosen)
             found = await repository.histogram(since, until, step, chosen)
-            assert {(start, severity): count for start, severity, count in found} == expected, chosen
+            assert as_counter(found) == expected, chosen
             starts = [start for start, _, _ in found]
             assert starts == sorted(starts)
             assert len(found) == len(expected)
@@ -214,6 +268,27 @@ async def test_facet_counts_are_those_of_the_minutes(repository: EventRepository
             )
             assert {facet[:3]: facet.count for facet in facets} == expected
             assert all(isinstance(facet, FacetCount) and facet.estimate == facet.count for facet in facets)
+
+
+@pytest.mark.parametrize("step", [0, -1, -60])
+async def test_a_step_below_a_minute_is_refused(repository: EventRepository, step: int) -> None:
+    await repository.append([make_event(1)])
+    for chosen in (EventFilter(), EventFilter(actor_id="ann")):
+        with pytest.raises(ValueError, match="step_minutes must be 1 or more"):
+            await repository.histogram(NOON, None, step, chosen)
+
+
+async def test_moments_without_a_zone_are_refused(repository: EventRepository) -> None:
+    naive = datetime(2026, 11, 21, 12)
+    for chosen in (EventFilter(), EventFilter(actor_id="ann")):
+        for since, until in ((naive, None), (NOON, naive)):
+            with pytest.raises(ValueError, match="without a zone"):
+                await repository.histogram(since, until, 1, chosen)
+    for since, until in ((naive, None), (NOON, naive)):
+        with pytest.raises(ValueError, match="without a zone"):
+            await repository.facet_counts(since, until)
+    with pytest.raises(ValueError, match="without a zone"):
+        await repository.overview(10, naive)
 
 
 async def test_known_types_outlive_their_events(database: Database, repository: EventRepository) -> None:

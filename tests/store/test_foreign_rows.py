@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import pytest
 
 from store.database import Database
 from store.event import Event
+from store.event_counts import Facet
+from store.event_filter import EventFilter
 from store.repository import Cursor, EventRepository
 from tests.events import NOON, at, make_event, make_events
 from tests.store.oracle import insert_row, numbers
@@ -73,6 +76,58 @@ async def test_a_row_that_is_no_event_is_left_out_and_counted(
         assert (await repository.resource_span("download", "a"))[1] == at(0), name
         assert await repository.get([UUID(int=3)]) == [], name
         assert await repository.count() == 6, name
+
+
+async def test_a_row_that_is_no_event_breaks_no_count(
+    database: Database, repository: EventRepository
+) -> None:
+    spans = [
+        EventFilter(since=at(-30), until=at(90)),
+        EventFilter(since=at(-30)),
+        EventFilter(until=at(90.5)),
+        EventFilter(actor_type="system", since=at(-30)),
+        EventFilter(actor_type="system", until=at(90)),
+        EventFilter(text=""),
+        EventFilter(),
+    ]
+    for name, columns in {**ANYWHERE, **UNREADABLE[database.dialect]}.items():
+        await repository.clear()
+        await repository.append(make_events(3, status="up"))
+        await insert_row(database, 3, **columns)
+        for chosen in spans:
+            for facet in Facet:
+                found = await repository.facets(facet, chosen)
+                assert max(total for _, total in found) in (3, 4), (name, facet, chosen)
+            buckets = await repository.histogram(NOON - timedelta(hours=1), None, 60, chosen)
+            assert (NOON, "info", 3) in buckets, (name, chosen)
+            assert sum(total for *_, total in buckets) in (3, 4), (name, chosen)
+
+
+async def test_a_row_whose_moment_is_none_is_in_no_span(
+    database: Database, repository: EventRepository
+) -> None:
+    moments = {
+        "sqlite": ["'zzz'", "'infinity'", "''", "5", "1763726400", "X'32'"],
+        "postgresql": ["'infinity'", "'-infinity'", "'20000-01-01 00:00:00Z'", "'0044-03-15 12:00:00Z BC'"],
+        "mariadb": ["'0000-00-00 00:00:00'"],
+    }[database.dialect]
+    await repository.append(make_events(3, start=1))
+    for number, moment in enumerate(moments, 10):
+        await insert_row(database, number, inserted_at=moment)
+    forever = NOON + timedelta(days=365_000)
+    for since, until in ((None, None), (at(0.5), None), (None, at(30)), (at(0.5), at(30)), (None, forever)):
+        for chosen in (
+            EventFilter(actor_type="system", since=since, until=until),
+            EventFilter(since=since, until=until),
+        ):
+            buckets = await repository.histogram(NOON - timedelta(days=1), until, 1, chosen)
+            assert buckets == [(NOON, "info", 3)], chosen
+            if since is None and until is None:
+                continue
+            assert numbers(await repository.newest(100, chosen)) == [3, 2, 1], chosen
+            assert await repository.count(chosen) == 3, chosen
+            assert await repository.facets(Facet.EVENT_TYPE, chosen) == [("job.executed", 3)], chosen
+            assert await repository.facets(Facet.ACTOR_TYPE, chosen) == [("system", 3)], chosen
 
 
 async def test_unreadable_rows_end_neither_a_page_nor_the_catching_up(

@@ -13,6 +13,7 @@ from sqlalchemy import event as sa_event
 
 from store.database import Database
 from store.event import Event
+from store.event_counts import Facet
 from store.event_filter import EventFilter
 from store.query import parse
 from store.repository import Cursor, EventRepository
@@ -123,6 +124,67 @@ async def test_a_value_is_looked_up_in_its_index(plans: Plans) -> None:
         for plan in await plans.of(reading):
             assert index in plan, (name, plan)
             assert "Seq Scan" not in plan, (name, plan)
+
+
+async def test_the_newest_of_some_types_are_walked_to_type_by_type(plans: Plans, database: Database) -> None:
+    found = await plans.of(lambda r: r.newest_of_types(["kind7.done", "kind20*"], 20))
+    assert len(found) == 12
+    for plan in found:
+        assert "events_by_type" in plan, plan
+        if database.dialect != "postgresql":  # which would rather sort the ten that there are
+            assert not any(sort in plan for sort in SORTS), plan
+
+
+LATE = NOON + timedelta(seconds=STORED - 200.5)
+LAST = NOON + timedelta(seconds=STORED - 20.5)
+SPANS: dict[str, EventFilter] = {
+    "latest": EventFilter(since=LATE),
+    "between": EventFilter(since=LATE, until=LAST),
+    "latest of a severity": EventFilter(since=LATE, severity="info"),
+    "latest of a text": EventFilter(since=LATE, text="kind"),
+}
+
+
+async def test_what_a_span_counts_among_the_events_is_looked_up_by_time(plans: Plans) -> None:
+    await assert_spans_are_looked_up_by_time(plans)
+
+
+async def test_a_span_is_looked_up_by_time_before_the_database_knows_its_events(
+    own_database: Database,
+) -> None:
+    if own_database.dialect != "sqlite":
+        pytest.skip("servers gather statistics by themselves")
+    # SQLite has none until someone says `ANALYZE`, and evtop never does.
+    await EventRepository(own_database).append([event_of(number) for number in range(1000)])
+    plans = Plans(own_database)
+    await assert_spans_are_looked_up_by_time(plans)
+    found = await plans.of(lambda r: r.newest_of_types(["kind7.done", "kind20*"], 20))
+    assert not any(sort in plan for plan in found for sort in SORTS), found
+
+
+async def assert_spans_are_looked_up_by_time(plans: Plans) -> None:
+    for name, chosen in SPANS.items():
+        readings: dict[str, Reading] = {
+            "count": lambda r, chosen=chosen: r.count(chosen),
+            "histogram": lambda r, chosen=chosen: r.histogram(NOON, None, 5, chosen),
+            **{
+                f"facets {facet}": lambda r, chosen=chosen, facet=facet: r.facets(facet, chosen)
+                for facet in Facet
+            },
+        }
+        for reading in readings:
+            for plan in await plans.of(readings[reading]):
+                assert "events_by_time" in plan, (name, reading, plan)
+                assert "SCAN events" not in plan, (name, reading, plan)
+                assert "Seq Scan" not in plan, (name, reading, plan)
+
+
+async def test_the_edges_of_a_category_are_looked_up_in_its_index(plans: Plans, database: Database) -> None:
+    chosen = EventFilter(category="category7", since=LATE, until=LAST)
+    for plan in await plans.of(lambda r: r.facets(Facet.EVENT_TYPE, chosen)):
+        assert "events_by_" in plan, plan
+        if database.dialect == "sqlite":
+            assert "inserted_at>? AND inserted_at<?" in plan, plan
 
 
 async def test_a_resource_is_looked_up_in_the_index_of_each_role(plans: Plans) -> None:

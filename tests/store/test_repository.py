@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 import pytest
 
 from store.event import Event
+from store.event_counts import Facet
 from store.event_filter import EVERY_EVENT, EventFilter
 from store.query import parse
 from store.query.predicate import compile_predicate
@@ -17,6 +19,8 @@ from store.query.syntax import Node
 from store.repository import Cursor, EventRepository
 from tests.events import NOON, at, make_event, make_events
 from tests.store.oracle import newest_first, numbers, random_events, random_id
+
+DEADLINE = 20.0
 
 
 def crowd(count: int, seed: int) -> list[Event]:
@@ -227,6 +231,59 @@ async def test_the_newest_of_some_types_are_found_by_glob(
     types = ["job.executed", "download.failed", "job.failed", "job.executed", "jobs.executed"]
     await repository.append([make_event(number, event_type=kind) for number, kind in enumerate(types)])
     assert numbers(await repository.newest_of_types(patterns, limit)) == expected
+
+
+async def test_the_newest_of_many_types_are_the_newest_of_all(repository: EventRepository) -> None:
+    # More of the type that is read first than there is room for, and newer ones of those after it.
+    batch = [make_event(number, event_type=f"x.t{min(number * 7 % 30, 9)}") for number in range(90)]
+    await repository.append(batch)
+    for limit in (1, 2, 7, 40, 90, 91):
+        assert numbers(await repository.newest_of_types(["x.t*"], limit)) == list(range(89, -1, -1))[:limit]
+    assert await repository.newest_of_types(["x.t*"], 0) == []
+
+
+async def test_of_one_moment_the_types_committed_last_are_chosen(repository: EventRepository) -> None:
+    batch = [make_event(9 - number, event_type=f"x.t{number % 3}", inserted_at=NOON) for number in range(9)]
+    await repository.append(batch)
+    for limit in (1, 4, 9):
+        chosen = batch[-limit:]
+        assert numbers(await repository.newest_of_types(["*"], limit)) == numbers(newest_first(chosen))
+
+
+LIMITED: dict[str, Callable[[EventRepository, int], Awaitable[object]]] = {
+    "newest": lambda r, limit: r.newest(limit),
+    "newest of a filter": lambda r, limit: r.newest(limit, EventFilter(severity="info")),
+    "before": lambda r, limit: r.before(Cursor(NOON, UUID(int=0)), limit),
+    "following": lambda r, limit: r.following(Cursor(NOON, UUID(int=0)), limit),
+    "after": lambda r, limit: r.after(0, limit),
+    "a resource": lambda r, limit: r.resource_events("download", "a", limit),
+    "types": lambda r, limit: r.newest_of_types(["job.*"], limit),
+    "no types": lambda r, limit: r.newest_of_types([], limit),
+    "overview": lambda r, limit: r.overview(limit, NOON),
+    "facets of the rollups": lambda r, limit: r.facets(Facet.CATEGORY, limit=limit),
+    "facets of events": lambda r, limit: r.facets(Facet.STATUS, limit=limit),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+async def test_a_negative_limit_is_refused(repository: EventRepository, name: str) -> None:
+    await repository.append(make_events(3, resource_type="download", resource_id="a"))
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(ValueError, match="limit must not be negative"):
+            await LIMITED[name](repository, -1)
+
+
+async def test_a_place_without_a_zone_is_refused(repository: EventRepository) -> None:
+    place = Cursor(datetime(2026, 11, 21, 12), UUID(int=1))
+    readings: list[Callable[[], Awaitable[object]]] = [
+        lambda: repository.before(place),
+        lambda: repository.following(place),
+        lambda: repository.resource_events("download", "a", before=place),
+        lambda: repository.resource_events("download", "a", after=place),
+    ]
+    for reading in readings:
+        with pytest.raises(ValueError, match="the moment of a cursor needs a zone"):
+            await reading()
 
 
 async def test_a_cleared_store_is_as_new(repository: EventRepository) -> None:
