@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS, RETRY_JITTER_SECONDS = 0.1, 4.5, 0.5
 INTERNAL_ERROR = "internal error"
+_LOOK_EVERY = 1.0
+"""Seconds after which what could not be done, or may have been, is looked at again without being asked."""
 _PATIENCE = 0.5
 """Seconds that a flush waits for a commit before what it waits for goes to the disk."""
 _CANCEL_SECONDS = 0.1
@@ -49,7 +51,9 @@ class BackgroundWriter:
     Events leave in the order in which they came: what is on disk goes before what is in memory.
     """
 
-    def __init__(self, ledger: Ledger, delivery: Delivery, options: WriterOptions, producer: str) -> None:
+    def __init__(
+        self, ledger: Ledger, delivery: Delivery, options: WriterOptions, producer: str, disk: Disk
+    ) -> None:
         self.bell = Bell()
         self.ended = threading.Event()
         """Is set when nothing is in memory any more, and nothing more will come of it."""
@@ -59,7 +63,7 @@ class BackgroundWriter:
         self._options = options
         self._producer = producer
         self._loop = WriterLoop()
-        self._disk = Disk(options.spool, ledger, producer)
+        self._disk = disk
         self._flushes: deque[_Flush] = deque()
         self._commit: _Commit | None = None
         self._oldest = 0.0
@@ -119,7 +123,7 @@ class BackgroundWriter:
             if not self._failed:
                 self._failed = True
                 logger.exception("the recorder's writer failed, and goes on")
-            return 1.0
+            return _LOOK_EVERY
         self._failed = False
         return seconds
 
@@ -139,9 +143,10 @@ class BackgroundWriter:
         if self._commit is None:
             waits = len(self._ledger) > 0
             self.bell.threshold = self._options.batch_events if waits else 1
-            return self._options.linger if waits or self._flushes else None
-        if not self._disk.is_there:
-            return None
+            if waits or self._flushes:
+                return self._options.linger
+        if not self._disk.is_there or self._commit is None:
+            return _LOOK_EVERY if self._disk.needs_a_look else None
         if self._ledger.away is not None or self._flushes:
             return self._options.linger
         if self._ledger.places < self._ledger.half:
@@ -151,13 +156,13 @@ class BackgroundWriter:
     def _begin(self) -> None:
         """Begin to commit the next batch, if there is one whose time has come."""
         payloads = self._disk.oldest(self._options.batch_events)
-        batch = Batch(payloads, self._producer, spooled=True)
+        batch = Batch(payloads, self._producer)
         if not payloads:
             batch = Batch(self._from_memory(), self._producer)
             if not batch.payloads:
                 return
             if self._options.write_ahead and self._disk.is_empty:
-                batch.spooled = self._disk.keep(batch.payloads)
+                self._disk.keep(batch.payloads)
         task = asyncio.create_task(self._deliver(batch))
         task.add_done_callback(lambda _: self.bell.ring())
         self._commit = _Commit(batch, task, self._now())
@@ -207,8 +212,7 @@ class BackgroundWriter:
             logger.warning("events can be stored again")
         self._ledger.note_away(None)
         self._settle(batch, batch.left, INTERNAL_ERROR)
-        if batch.spooled:
-            self._disk.acknowledge(len(batch.payloads))
+        self._disk.acknowledge()
 
     def _settle(self, batch: Batch, dropped: int, reason: str) -> None:
         self._ledger.settle(
@@ -217,30 +221,36 @@ class BackgroundWriter:
             dead_lettered=batch.dead_lettered,
             dropped=dropped,
             reason=reason,
-            spooled=len(batch.payloads) if batch.spooled else 0,
-            freed=0 if batch.spooled else sum(map(len, batch.payloads)),
+            spooled=self._disk.in_flight,
+            freed=sum(map(len, batch.payloads[self._disk.in_flight :])),
         )
+
+    def _is_on_disk(self, batch: Batch) -> bool:
+        return self._disk.in_flight == len(batch.payloads)
 
     def _should_spill(self, commit: _Commit) -> bool:
         """Whether what waits behind the commit under way had better go to the disk."""
         if not self._disk.is_there:
             return False
-        if self._flushes and (commit.batch.spooled or self._now() - commit.began > _PATIENCE):
+        if self._flushes and (self._is_on_disk(commit.batch) or self._now() - commit.began > _PATIENCE):
             return True
         return self._ledger.away is not None or self._ledger.places >= self._ledger.half
 
     def _spill(self, batch: Batch) -> None:
-        """Put what is in memory on the disk, the batch that is being committed first."""
-        if not batch.spooled and self._disk.is_empty:
-            batch.spooled = self._disk.keep(batch.payloads)
-        self._spill_queue()
+        """Put what is in memory on the disk, as much as has room: the batch that is being committed goes first."""
+        self._disk.keep(batch.payloads)
+        if self._is_on_disk(batch):
+            self._spill_queue()
 
     def _spill_queue(self) -> None:
         while len(self._ledger):
             payloads = self._ledger.take(self._options.batch_events, MAX_BYTES)
-            written = self._disk.append(payloads)
-            if written < len(payloads):
+            written = 0
+            try:
+                written = self._disk.append(payloads)
+            finally:
                 self._ledger.put_back(payloads[written:])
+            if written < len(payloads):
                 return
 
     def _answer(self) -> None:
@@ -260,17 +270,29 @@ class BackgroundWriter:
             # First what is quick and matters most: a server that hangs may hang for longer than the process lasts.
             if self._commit is not None:
                 self._spill(self._commit.batch)
-            self._spill_queue()
+            else:
+                self._spill_queue()
             self._disk.sync(now=True)
             if self._commit is not None:
                 await self._give_up(self._commit)
+            # What had to wait behind a batch that was not on the disk.
+            self._spill_queue()
         finally:
-            if self._stopping:
-                self._ledger.drop_queue()
-            self._answer()
-            self._disk.close()
-            self.ended.set()
+            self._end()
         await self._delivery.close()
+
+    def _end(self) -> None:
+        if self._commit is not None:
+            # Something went wrong on the way here.
+            self._ledger.put_back(self._commit.batch.payloads[self._disk.in_flight :])
+        if self._stopping:
+            self._ledger.drop_queue()
+        self._answer()
+        if self._stopping:
+            self._disk.close()
+        else:
+            self._disk.let_go()
+        self.ended.set()
 
     async def _give_up(self, commit: _Commit) -> None:
         """Put a batch on the disk, if there is one, that is still being committed; what was stored comes again."""
@@ -280,10 +302,18 @@ class BackgroundWriter:
         if commit.task.done() and not commit.task.cancelled():
             self._finish(commit)
             return
+        self._disk.keep(batch.payloads)
         self._commit = None
-        if not batch.spooled:
-            written = self._disk.append(batch.rest, freed=0)
-            self._settle(batch, batch.left - written, CLOSED if self._stopping else INTERNAL_ERROR)
+        rest = batch.payloads[self._disk.in_flight :]
+        reason = CLOSED if self._stopping else INTERNAL_ERROR
+        if not self._disk.in_flight:
+            self._settle(batch, batch.left, reason)
+        elif rest:
+            # Of what was stored, nobody knows here whether it is in this part: too much is counted as dropped, if any.
+            dropped = min(batch.left, len(rest))
+            stored = len(rest) - dropped
+            self._ledger.settle(stored=stored, dropped=dropped, reason=reason, freed=sum(map(len, rest)))
+        self._disk.let_go()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

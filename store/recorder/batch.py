@@ -23,12 +23,11 @@ MAX_BYTES = 1024 * 1024
 class Batch:
     """Encoded events, and what became of them so far.
 
-    With `spooled`, all of them are on disk too. `pending` are still to be stored, `letters` to be buried.
+    `pending` are still to be stored, `letters` to be buried.
     """
 
     payloads: list[bytes]
     producer: str
-    spooled: bool = False
     pending: list[Event] = field(default_factory=list[Event])
     letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
     stored: int = 0
@@ -81,14 +80,6 @@ class Batch:
     def left(self) -> int:
         """How many events are neither stored nor buried yet."""
         return len(self.payloads) - self.stored - self.duplicates - self.dead_lettered
-
-    @property
-    def rest(self) -> list[bytes]:
-        """The events that are neither stored nor buried yet, encoded."""
-        if not self.decoded:
-            return self.payloads
-        pending = [event.model_dump_json(exclude={"position"}).encode() for event in self.pending]
-        return pending + [letter.payload.encode() for letter in self.letters]
 
 
 def _letter(payload: bytes, reason: str, producer: str) -> DeadLetter:

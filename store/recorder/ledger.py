@@ -175,7 +175,10 @@ class Ledger:
 
     @property
     def left(self) -> int:
-        """How many have left the memory: they are on disk, or in the database, or dropped and counted."""
+        """How many have left the memory: they are on disk, or in the database, or dropped and counted.
+
+        They are the oldest as long as whoever takes events lets them leave in the order in which they came.
+        """
         with self._lock:
             return self._account.taken - self._account.held
 
@@ -226,6 +229,13 @@ class Ledger:
             self._account.held -= count
             self._account.spooled += count
             self._held_bytes -= freed
+
+    def unspool(self, count: int, size: int) -> None:
+        """Undo a `spool`: `count` events, of `size` bytes, that are not settled yet, are in memory alone again."""
+        with self._lock:
+            self._account.spooled -= count
+            self._account.held += count
+            self._held_bytes += size
 
     def recover(self, count: int) -> None:
         """Count events that were found on disk."""

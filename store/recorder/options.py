@@ -11,7 +11,7 @@ from store.spool import FsyncPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolSettings:
-    """Where the spool is, and how large it may get, in bytes; None for no spool."""
+    """Where the spools are, None for none, and how large all of them there may get together, in bytes."""
 
     folder: Path | None = None
     max_bytes: int = 256 * 1024 * 1024

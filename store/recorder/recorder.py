@@ -21,6 +21,7 @@ from store.event import Event
 from store.recorder import lifecycle
 from store.recorder.background_writer import BackgroundWriter
 from store.recorder.delivery import Delivery
+from store.recorder.disk import Disk
 from store.recorder.encoding import UnfitEventError, encoded
 from store.recorder.event_loop import THREAD_NAME
 from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger, RecorderStats
@@ -78,6 +79,7 @@ class Recorder:
     def _begin_anew(self) -> None:
         """As at the start: also in a forked process, which has nothing of its parent but the settings."""
         self._ledger = Ledger(self._options.queue_events, self._options.queue_bytes)
+        self._disk = Disk(self._options.spool, self._ledger)
         self._listeners = [Listener(callback, self._count_failure) for callback in self._callbacks]
         self._starting = threading.Lock()
         self._start_at = 0.0
@@ -178,7 +180,7 @@ class Recorder:
     def _start(self) -> None:
         producer = new_producer()
         delivery = Delivery(self._store, self._open_bus, self._recorded)
-        writer = BackgroundWriter(self._ledger, delivery, self._options, producer)
+        writer = BackgroundWriter(self._ledger, delivery, self._options, producer, self._disk)
         thread = threading.Thread(target=self._run, args=(writer,), name=THREAD_NAME, daemon=True)
         # First, so that whoever records meanwhile rings the bell of a writer that may be about to wait for it.
         self._writer, self._thread = writer, thread
@@ -244,6 +246,9 @@ class Recorder:
         lost = self._ledger.lost
         if writer is None or thread is None:
             self._ledger.drop_queue()
+            if starts:
+                # The writer that it was opened by has died.
+                self._disk.close()
             return self._ledger.lost == lost
         if not writer.ended.is_set():
             # A third of the time is kept for ending in order.
@@ -291,7 +296,8 @@ class Recorder:
 
     def begin_anew_after_fork(self) -> None:
         """In a forked process: leave everything to the parent that is the parent's, and begin with nothing."""
-        lifecycle.leave_to_the_parent(self._ledger, self._writer, self._thread, self._listeners)
+        lifecycle.leave_to_the_parent(self._ledger, self._disk, self._writer, self._thread, self._listeners)
+        self._disk.abandon_after_fork()
         if self._writer is not None:
             self._writer.abandon_after_fork()
         self._begin_anew()

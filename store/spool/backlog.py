@@ -52,11 +52,6 @@ class Backlog:
         return self._ahead[0].sequence if self._ahead else self._read
 
     @property
-    def read_ahead(self) -> int:
-        """How many records may be acknowledged."""
-        return len(self._ahead)
-
-    @property
     def has_segments(self) -> bool:
         """Whether there is any file left."""
         return bool(self._segments)
@@ -86,9 +81,11 @@ class Backlog:
         return payloads
 
     def acknowledge(self, count: int) -> None:
-        """Forget the oldest `count` records that were read ahead."""
-        for _ in range(count):
+        """Forget the oldest `count` records. Those that were not read ahead are skipped."""
+        read = min(count, len(self._ahead))
+        for _ in range(read):
             self._ahead.popleft()
+        self._read += count - read
         self.pending -= count
 
     def remove_acknowledged(self) -> None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from store.paths import private_dir
 from store.spool.files import Files
+from store.spool.segment import SEGMENT_SUFFIX
+from store.spool.warning import warn
 
-LOCK_FILE = "lock"
+LOCK_FILE = "evtop.lock"
+"""Also tells a folder of ours: in one that has none, nothing is made, changed or removed, for it is the host's."""
 _NAMESAKES_MAX = 100
-
-_logger = logging.getLogger(__name__)
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class SpoolFolder:
@@ -30,21 +31,19 @@ class SpoolFolder:
 
     @classmethod
     def claim(cls, root: Path, name: str, files: Files) -> Self:
-        """The folder called `name` in `root`, or `name.1`, `name.2`, ... when another process has it. Mode 0700.
+        """The folder called `name` in `root`, or `name.1`, `name.2`, ... when that is not to be had. Mode 0700.
 
         Raises:
-            OSError: it cannot be made, or is not private.
+            OSError: it cannot be made, or someone else could put another one in its place.
         """
         name = re.sub(r"[^\w.:-]|^\.", "_", name, flags=re.ASCII)[:128]
-        private_dir(root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            root.mkdir(mode=0o700)
+        _check_root(root)
         for number in range(_NAMESAKES_MAX):
             path = root / (f"{name}.{number}" if number else name)
-            # Taken by a namesake, or by a process that found our new folder empty and is removing it.
-            try:
-                path.mkdir(mode=0o700, exist_ok=True)
-            except FileExistsError:
-                continue
-            lock = _lock(path)
+            lock = _lock_new(path)
             if lock is not None:
                 folder = cls(path, lock)
                 try:
@@ -59,20 +58,49 @@ class SpoolFolder:
     def unclaimed(cls, root: Path) -> Iterator[Self]:
         """Claims the folders in `root` whose processes have ended, one at a time, oldest first."""
         try:
-            paths = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+            _check_root(root)
+            paths = [path for path in root.iterdir() if _is_spool(path)]
         except FileNotFoundError:
             return
         except OSError as error:
-            _logger.warning("the spools in %s cannot be listed: %s", root, error.strerror)
+            warn("the spools in %s cannot be looked for: %s", root, error.strerror)
             return
         for path in sorted(paths, key=_age):
             try:
                 lock = _lock(path)
             except OSError as error:
-                _logger.warning("the spool %s cannot be locked: %s", path, error.strerror)
+                warn("the spool %s cannot be locked: %s", path, error.strerror)
                 continue
             if lock is not None:
                 yield cls(path, lock)
+
+    def hold(self) -> bool:
+        """Whether the folder is still there, and this process's.
+
+        A lock that was removed is made anew: it is the oldest file, which a cleaner of temporary files takes first,
+        and without it nobody would take the folder over one day.
+        """
+        try:
+            if os.fstat(self._lock).st_nlink == 0:
+                lock = _lock(self.path, os.O_CREAT)
+                if lock is not None:
+                    os.close(self._lock)
+                    self._lock = lock
+            return os.path.samestat((self.path / LOCK_FILE).lstat(), os.fstat(self._lock))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            # It cannot be seen now, which says nothing.
+            return True
+
+    def bytes_beside(self) -> int:
+        """What the segments of the other spools in the root take, as far as they can be seen."""
+        total = 0
+        with suppress(OSError):
+            for path in self.path.parent.iterdir():
+                if path != self.path and _is_spool(path):
+                    total += _segment_bytes(path)
+        return total
 
     def remove(self) -> None:
         """Remove the folder, if nothing is in it but the lock; to be released next."""
@@ -93,10 +121,72 @@ class SpoolFolder:
         os.close(self._lock)
 
 
-def _lock(folder: Path) -> int | None:
-    """A descriptor that locks `folder`; None when another process has it, or has just removed it."""
+def _check_root(root: Path) -> None:
+    """See that nobody else can put something in the place of a folder in `root`, which may be the host's own.
+
+    Raises:
+        OSError: somebody could, or there is no such folder.
+    """
+    status = root.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        reason = "it is a symbolic link"
+    elif not stat.S_ISDIR(status.st_mode):
+        reason = "it is no folder"
+    elif status.st_uid not in (os.geteuid(), 0):
+        reason = f"it belongs to user {status.st_uid}"
+    elif status.st_mode & _OTHERS_MAY_WRITE and not status.st_mode & stat.S_ISVTX:
+        reason = f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o}), so name a folder in it"
+    else:
+        return
+    raise OSError(errno.EPERM, reason)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether `folder` is a real one, of this user, to which nobody else may write."""
+    status = folder.lstat()
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & _OTHERS_MAY_WRITE
+    )
+
+
+def _is_spool(folder: Path) -> bool:
+    with suppress(OSError):
+        return _is_private(folder) and stat.S_ISREG((folder / LOCK_FILE).lstat().st_mode)
+    return False
+
+
+def _segment_bytes(folder: Path) -> int:
+    total = 0
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(SEGMENT_SUFFIX):
+                # It may just have been drained.
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def _lock_new(folder: Path) -> int | None:
+    """A descriptor that locks `folder`, which is made if there is none. None when it is in use, or no spool."""
     try:
-        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        try:
+            # Without a lock, it is one that a namesake has just made, or is just removing.
+            if not _is_private(folder) or (any(folder.iterdir()) and not _is_spool(folder)):
+                return None
+        except FileNotFoundError:
+            return None
+    return _lock(folder, os.O_CREAT)
+
+
+def _lock(folder: Path, more_flags: int = 0) -> int | None:
+    """A descriptor that locks `folder`; None when another process has it, or has just removed it."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | more_flags
+    try:
+        lock = os.open(folder / LOCK_FILE, flags, 0o600)
     except FileNotFoundError:
         return None
     try:

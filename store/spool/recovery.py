@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 from dataclasses import dataclass, field
@@ -19,10 +18,9 @@ from store.spool.segment import (
     find_tail,
     inspect,
 )
+from store.spool.warning import warn
 
 _NAME = re.compile(r"(\d{10,18})\.[a-z]+")
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -84,11 +82,11 @@ def recover(folder: Path, position: int, files: Files) -> Recovered:
 
 def set_aside(path: Path, reason: str, files: Files) -> None:
     """Rename a segment that cannot be read, so that it is neither read again nor deleted."""
-    _logger.warning("%s is set aside, with the suffix %s: %s", path, UNREADABLE_SUFFIX, reason)
+    warn("%s is set aside, with the suffix %s: %s", path, UNREADABLE_SUFFIX, reason)
     try:
         files.rename(path, path.with_suffix(UNREADABLE_SUFFIX))
     except OSError as error:
-        _logger.warning("%s cannot be renamed: %s", path, error.strerror)
+        warn("%s cannot be renamed: %s", path, error.strerror)
 
 
 def _cut_tail(segment: Segment, found: Recovered, files: Files) -> bool:
@@ -105,7 +103,7 @@ def _cut_tail(segment: Segment, found: Recovered, files: Files) -> bool:
     finally:
         os.close(descriptor)
     segment.size = tail.size
-    _logger.warning("%s was torn: its end is cut off", segment.path)
+    warn("%s was torn: its end is cut off", segment.path)
     return True
 
 

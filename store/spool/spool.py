@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -15,7 +14,9 @@ from store.spool.cursor import Cursor
 from store.spool.files import Files
 from store.spool.folder import SpoolFolder
 from store.spool.recovery import recover
-from store.spool.segment import HEADER_BYTES, RECORD_BYTES, pack_records
+from store.spool.room import Room
+from store.spool.segment import HEADER_BYTES, pack_records
+from store.spool.warning import warn
 from store.spool.writer import FsyncPolicy, SegmentWriter
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -23,15 +24,16 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 FSYNC_INTERVAL = 0.5
 CURSOR_FILE = "cursor"
 
-_logger = logging.getLogger(__name__)
-
 
 class SpoolError(Exception):
     """The spool cannot be opened, written or read. One line that says why. What is raised is not logged as well."""
 
 
 class SpoolOptions(TypedDict, total=False):
-    """How a spool behaves. Sizes in bytes on disk, with what a record takes besides its payload; times in seconds."""
+    """How a spool behaves. Sizes in bytes on disk, with what a record takes besides its payload; times in seconds.
+
+    `max_bytes` is for all spools of the root together, those that others left and those of living processes.
+    """
 
     max_bytes: int
     segment_bytes: int
@@ -64,12 +66,14 @@ class Spool:
         files: Files | None = None,
     ) -> None:
         self._folder = folder
-        self._max_bytes = max_bytes
+        self._room = Room(folder, max_bytes, clock)
         self._fsync = fsync
         self._files = files or Files()
         self._process = os.getpid()
         self._closed = False
         self._warned: set[str] = set()
+        # Sequence after the last record that may not survive a power failure, because it could not be synchronised.
+        self._doubtful_until = 0
 
         self._cursor = Cursor(folder.path / CURSOR_FILE, self._files)
         try:
@@ -78,7 +82,14 @@ class Spool:
             self._cursor.close()
             raise
         self._writer = SegmentWriter(
-            folder.path, found.next_number, segment_bytes, fsync, fsync_interval, clock, self._files
+            folder.path,
+            found.next_number,
+            segment_bytes,
+            fsync,
+            fsync_interval,
+            clock,
+            self._files,
+            self._doubt,
         )
         self._backlog = Backlog(folder.path, found, self._files, self._writer.end, self._warn)
 
@@ -86,10 +97,11 @@ class Spool:
     def open(cls, root: Path, producer: str | None = None, **options: Unpack[SpoolOptions]) -> Self:
         """The spool of this process, in a folder of `root` named after `producer`, which no other process may have.
 
-        `root` is made, or tightened to mode 0700. A folder of that name which a dead process left is gone on with.
+        `root` is made with mode 0700 if there is none, and otherwise left as it is: it may hold what is not evtop's.
+        A folder of that name which a dead process left is gone on with.
 
         Raises:
-            SpoolError: it cannot be made.
+            SpoolError: it cannot be made, or others than this user and root could put a folder in its place.
         """
         try:
             folder = SpoolFolder.claim(root, producer or new_producer(), options.get("files") or Files())
@@ -108,7 +120,7 @@ class Spool:
             try:
                 spool = cls._claimed(folder, options)
             except OSError as error:
-                _logger.warning("the spool %s cannot be opened: %s", folder.path, _reason(error))
+                warn("the spool %s cannot be opened: %s", folder.path, _reason(error))
                 continue
             try:
                 if spool.pending or spool.lost:
@@ -145,6 +157,11 @@ class Spool:
         return self._backlog.lost
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether some of the pending records may not survive a power failure: the system could not write them."""
+        return self._backlog.position < self._doubtful_until
+
+    @property
     def set_aside(self) -> int:
         """Segments renamed to `.unreadable` since opening. They are never deleted."""
         return self._backlog.set_aside
@@ -153,6 +170,10 @@ class Spool:
     def is_empty(self) -> bool:
         """True when nothing is pending."""
         return self._backlog.pending == 0
+
+    def is_gone(self) -> bool:
+        """Whether the folder was removed: nothing can be appended to it any more."""
+        return not self._closed and self._process == os.getpid() and not self._folder.hold()
 
     def append(self, records: Sequence[bytes]) -> int:
         """Add the first of `records`, as many as there is room for. Returns how many that were.
@@ -163,7 +184,8 @@ class Spool:
             ValueError: a record is no UTF-8 text. None of them is kept.
         """
         self._check_usable()
-        payloads = self._fitting(records)
+        header = HEADER_BYTES if self._writer.begins_segment else 0
+        payloads = self._room.fitting(records, self._backlog.size + header)
         if not payloads:
             return 0
         data = pack_records(payloads, self._backlog.next)
@@ -187,22 +209,22 @@ class Spool:
             payloads = self._backlog.peek(count, max_bytes)
         except OSError as error:
             raise SpoolError(f"the spool {self.folder} cannot be read: {_reason(error)}") from None
-        if not self._backlog.read_ahead:
+        if not payloads:
             self._forget()
         return payloads
 
     def acknowledge(self, count: int) -> None:
-        """Forget the oldest `count` pending records, all of which `peek` has returned.
+        """Forget the oldest `count` pending records, whether `peek` has returned them or not.
 
         Trouble with the disk is logged, not raised: the worst of it is that the records come again after a crash.
 
         Raises:
-            ValueError: more than `peek` has returned.
+            ValueError: more than are pending.
             SpoolError: the spool is closed.
         """
         self._check_usable()
-        if not 0 <= count <= self._backlog.read_ahead:
-            raise ValueError(f"{count} records acknowledged, {self._backlog.read_ahead} read")
+        if not 0 <= count <= self._backlog.pending:
+            raise ValueError(f"{count} records acknowledged, {self._backlog.pending} pending")
         self._backlog.acknowledge(count)
         self._forget()
 
@@ -242,14 +264,14 @@ class Spool:
             self._writer.sync()
             self._cursor.sync()
         except OSError as error:
-            _logger.warning("the spool %s may not survive a power failure: %s", self.folder, _reason(error))
+            warn("the spool %s may not survive a power failure: %s", self.folder, _reason(error))
         self._close_files()
         if not self._backlog.has_segments:
             try:
                 self._files.remove(self.folder / CURSOR_FILE)
                 self._folder.remove()
             except OSError as error:
-                _logger.warning("the spool %s cannot be removed: %s", self.folder, _reason(error))
+                warn("the spool %s cannot be removed: %s", self.folder, _reason(error))
         self._folder.release()
 
     def abandon_after_fork(self) -> None:
@@ -258,16 +280,8 @@ class Spool:
             self._close_files()
             self._folder.abandon()
 
-    def _fitting(self, records: Sequence[bytes]) -> list[bytes]:
-        """The first of `records` that leave the segments within `max_bytes`."""
-        room = self._max_bytes - self._backlog.size - (HEADER_BYTES if self._writer.begins_segment else 0)
-        payloads: list[bytes] = []
-        for payload in records:
-            room -= RECORD_BYTES + len(payload)
-            if room < 0:
-                break
-            payloads.append(payload)
-        return payloads
+    def _doubt(self) -> None:
+        self._doubtful_until = self._backlog.next
 
     def _forget(self) -> None:
         """Move the cursor to the oldest pending record, and delete the segments before it."""
@@ -302,7 +316,7 @@ class Spool:
         """Log a message, once until that trouble is over."""
         if trouble not in self._warned:
             self._warned.add(trouble)
-            _logger.warning("%s", message)
+            warn("%s", message)
 
 
 def _reason(error: OSError) -> str:

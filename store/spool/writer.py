@@ -25,7 +25,10 @@ class FsyncPolicy(StrEnum):
 
 
 class SegmentWriter:
-    """Adds records to a segment, and begins another one, from `number` on, when it has reached `segment_bytes`."""
+    """Adds records to a segment, and begins another one, from `number` on, when it has reached `segment_bytes`.
+
+    `sync_failed` is called when what was written before may not survive a power failure.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class SegmentWriter:
         fsync_interval: float,
         clock: Callable[[], float],
         files: Files,
+        sync_failed: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._number = number
@@ -44,6 +48,7 @@ class SegmentWriter:
         self._fsync_interval = fsync_interval
         self._clock = clock
         self._files = files
+        self._sync_failed = sync_failed
         self._segment: Segment | None = None
         self._descriptor = -1
         self._unsynced_since: float | None = None
@@ -96,6 +101,7 @@ class SegmentWriter:
         except OSError:
             # After a failed fsync a second one may succeed without having written anything.
             self.end()
+            self._sync_failed()
             raise
 
     def end(self) -> None:

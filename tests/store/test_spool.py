@@ -21,6 +21,7 @@ from zlib import crc32
 import pytest
 
 from store.spool import Files, FsyncPolicy, Spool, SpoolError
+from store.spool.folder import LOCK_FILE
 from store.spool.segment import HEADER_BYTES, RECORD_BYTES, RECORD_MAGIC, pack_header, pack_records
 
 MIB = 1024 * 1024
@@ -191,7 +192,6 @@ def test_a_record_that_is_no_text_is_refused_whole(root: Path) -> None:
 
 
 def test_folders_and_files_are_for_their_owner_only(root: Path) -> None:
-    root.mkdir(mode=0o755)
     spool = Spool.open(root, "../a host:1\n")
     spool.append(payloads(1))
     assert spool.folder.parent == root
@@ -242,7 +242,7 @@ def test_a_namesake_gets_a_folder_of_its_own(root: Path) -> None:
 def test_orphans_are_given_oldest_first_and_removed_when_empty(root: Path) -> None:
     folders = [leave(root, payloads(3, 3 * n), f"p{9 - n}") for n in range(3)]
     for age, folder in zip((300, 200, 100), folders, strict=True):
-        os.utime(folder / "lock", (1e9 - age, 1e9 - age))
+        os.utime(folder / LOCK_FILE, (1e9 - age, 1e9 - age))
     own = Spool.open(root, "own")
     drained: list[bytes] = []
     for orphan in Spool.orphans(root):

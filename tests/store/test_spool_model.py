@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from store.spool import Files, FsyncPolicy, Spool, SpoolError
+from store.spool.folder import LOCK_FILE
 
 INTERVAL = 0.5
 EVERYTHING = 1_000_000
@@ -108,7 +109,7 @@ class ForgetfulFiles(Files):
             else:
                 files[path] = file
         for path in folder.iterdir():
-            if path.name != "lock":
+            if path.name != LOCK_FILE:
                 path.unlink()
         self._names.clear()
         self._files.clear()
