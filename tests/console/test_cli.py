@@ -198,6 +198,7 @@ def test_a_taxonomy_that_cannot_be_used_is_one_line(home: PrivateHome, words: li
 
 
 def test_variables_that_are_no_setting_are_warned_of_with_the_nearest_one(home: PrivateHome) -> None:
+    stored(home)
     unknown = {"EVTOP_STRE": "x", "EVTOP_\x1b[2J": "x", "EVTOP_RETENTION": "x"}
     done = evtop(home, "tail", **unknown)
     assert (done.returncode, done.stdout) == (0, "")

@@ -41,7 +41,7 @@ def test_a_store_that_cannot_be_used_is_one_line_with_the_setting_and_the_cause(
 
 
 @pytest.mark.parametrize("words", [[], ["-f"]], ids=str)
-@pytest.mark.parametrize("kind", ["a newer schema", "below a file", "another kind"])
+@pytest.mark.parametrize("kind", ["a newer schema", "no database", "another kind"])
 def test_reading_a_store_that_cannot_be_used_is_one_line_too(
     home: PrivateHome, kind: str, words: list[str]
 ) -> None:
