@@ -1,102 +1,66 @@
 """The events of a PostgreSQL store split by month, so that a month can be dropped whole.
 
-The partitions are ranges of `id`: a UUID of version 7 begins with its time in milliseconds (RFC 9562, 5.7). Ids of
-other versions, and those of months that have no partition, are in the default partition.
+Ids of other versions, and those of months that have no partition, are in the default partition, or in one behind
+the months.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, MetaData, Table, and_, delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex
 
 from store.database import Database
+from store.default_copy import is_split
+from store.default_split import RANGES_MAX, DefaultSplit
 from store.errors import STORE_SETTING, StoreError, StoreUnavailableError
-from store.short_transactions import ShortTransactions, is_contended, take_turn
+from store.partition_tables import (
+    FIRST_MONTH,
+    OTHER_IDS,
+    IdRange,
+    Month,
+    default_partition,
+    is_taken,
+    months_around,
+    partition_names,
+    partition_table,
+    quoted,
+    take_repartitioning,
+)
+from store.short_transactions import ShortTransactions, TableLock, is_contended
 from store.tables import events
 
-MONTHS_BEHIND, MONTHS_AHEAD = 1, 3
-"""Months that have a partition, before and after the present one."""
-DEFAULT_SCAN_MAX_BYTES = 32 * 1024 * 1024
-"""PostgreSQL reads all of the default partition, under a lock, before it lets another one have a range."""
-MOVED_MAX = 1000
-"""Events that are moved out of the default partition, in one transaction."""
-LOCK_WAIT = "SET LOCAL lock_timeout = '50ms'"
-"""Who waits for the whole table keeps everyone else waiting: better to try again."""
+DEFAULT_SCAN_MAX_BYTES = 16 * 1024 * 1024
+"""PostgreSQL reads all of the default partition, under a lock, before it lets another one have a range. A larger one
+is split."""
+MOVED_MAX = 500
+"""Events that are moved out of the default partition in one transaction. For more, it is split."""
+_CROWDED_FROM = 1000
+"""Events of a past month in the default partition that are worth one of its own: it can be dropped whole."""
+_TOO_LARGE = "the default partition is too large"
 _CONVERT_WAIT = "SET LOCAL lock_timeout = '5s'"
 _COUNTED_MAX = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IS_PARTITIONED = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('events')")
-_NAMES = text(
-    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-    " WHERE inhparent = to_regclass('events') ORDER BY relname"
-)
-_DEFAULT = text(
-    "SELECT partdefid::regclass::text, pg_relation_size(partdefid)"
-    " FROM pg_partitioned_table WHERE partrelid = to_regclass('events') AND partdefid <> 0"
-)
 _GRANTS = text(
     "SELECT format('GRANT %s ON events TO %s%s', privilege_type,"
     " CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,"
     " CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
     " FROM pg_class, aclexplode(relacl) WHERE oid = to_regclass('events') AND grantee <> relowner"
 )
+_CROWDED = """
+SELECT name FROM unnest(CAST(:names AS text[]), CAST(:first AS uuid[]), CAST(:ends AS uuid[])) AS month (name, first, e)
+WHERE (SELECT count(*) FROM (SELECT FROM {default} WHERE id >= first AND id < e
+    AND get_byte(uuid_send(id), 6) >> 4 = 7 LIMIT :most) AS found) = :most
+"""
+"""The months of which there are so many ids of version 7."""
 
 
 class NotPartitionableError(StoreError):
     """The store cannot be partitioned. The message is one line that says why."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Month:
-    """A month, in UTC, and its partition."""
-
-    year: int
-    number: int
-
-    @classmethod
-    def of(cls, moment: datetime) -> Month:
-        """The month that the aware `moment` is in."""
-        return cls(*moment.astimezone(UTC).timetuple()[:2])
-
-    def shifted(self, months: int) -> Month:
-        """The month that is `months` later."""
-        year, number = divmod(self.year * 12 + self.number - 1 + months, 12)
-        return Month(year, number + 1)
-
-    @property
-    def name(self) -> str:
-        """The partition's table."""
-        return f"events_{self.year:04}_{self.number:02}"
-
-    @property
-    def first_id(self) -> UUID:
-        """The lowest UUID of version 7 that this month has, or would have with another version and variant."""
-        milliseconds = (datetime(self.year, self.number, 1, tzinfo=UTC) - _EPOCH).total_seconds() * 1000
-        return UUID(int=int(milliseconds) << 80)
-
-    @property
-    def range(self) -> str:
-        """The ids of its partition, in SQL."""
-        return f"FROM ('{self.first_id}') TO ('{self.shifted(1).first_id}')"
-
-    def holds(self, identifier: ColumnElement[UUID]) -> ColumnElement[bool]:
-        """The condition on the ids of its partition."""
-        return and_(identifier >= self.first_id, identifier < self.shifted(1).first_id)
-
-
-def months_around(now: datetime) -> list[Month]:
-    """The months that are to have a partition at the moment `now`."""
-    present = Month.of(now)
-    months = [present.shifted(shift) for shift in range(-MONTHS_BEHIND, MONTHS_AHEAD + 1)]
-    # No UUID has a time before 1970, and `datetime` no year after 9999.
-    return [month for month in months if Month(1970, 1) <= month < Month(9999, 12)]
 
 
 async def is_partitioned(database: Database) -> bool:
@@ -124,12 +88,11 @@ async def partition(database: Database, *, now: datetime | None = None) -> Seque
     place = f"{STORE_SETTING} {database.place}"
     if database.dialect != "postgresql":
         raise NotPartitionableError(f"{place}: only a PostgreSQL store can be partitioned")
-    months = months_around(now or datetime.now(UTC))
     # Counted before the table is locked.
     await _refuse_rows(database)
     async with database.write() as connection:
         await connection.exec_driver_sql(_CONVERT_WAIT)
-        await take_turn(connection)
+        await take_repartitioning(connection)
         converted = not await _is_partitioned(connection)
         if converted:
             await connection.exec_driver_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
@@ -137,7 +100,8 @@ async def partition(database: Database, *, now: datetime | None = None) -> Seque
                 raise NotPartitionableError(
                     f"{place}: events came in meanwhile; only an empty table can be split"
                 )
-            await _convert(connection, months)
+            months = months_around(now or datetime.now(UTC))
+            await _convert(connection, [*(month.ids for month in months), OTHER_IDS])
     if not converted:
         await ensure_partitions(database, now or datetime.now(UTC))
     async with database.read() as connection:
@@ -149,40 +113,43 @@ async def ensure_partitions(
 ) -> Sequence[str]:
     """Make the partitions of the last month, this one and the next three at the moment `now`.
 
-    Events in the default partition that belong to one are moved there. Returns which partitions could not be made,
-    and why, each in one line: the default partition goes on to take their events.
+    Events in the default partition that belong to one are moved there. Past months of which there are many get one
+    too. Returns what could not be made, and why, each in one line: the default partition goes on to take
+    those events.
 
     Raises:
         StoreUnavailableError: the database failed.
     """
     transactions = transactions or ShortTransactions(database)
+    split = DefaultSplit(database, transactions)
     notes: list[str] = []
-    async with database.read() as connection:
-        present = set(await partition_names(connection))
-    for month in months_around(now):
-        if month.name in present:
-            continue
-        try:
-            note = await transactions.run(lambda connection, month=month: _add(connection, month))
-        except StoreUnavailableError as error:
-            if not is_contended(error):
-                raise
-            # Whoever is in the way of one as a rule is in the way of all of them.
-            notes.append(f"no partition {month.name}: the table of events is in use")
-            break
-        if note is not None:
-            notes.append(f"no partition {month.name}: {note}")
+    undone = "the default partition is not split"
+    try:
+        why = await split.resume()
+        if why is not None:
+            return [f"{undone}: {why}"]
+        large = await _crowded(database, now)
+        for ids in await _missing(database, now):
+            undone = f"no partition {ids.name}"
+            why = await transactions.run_with_tables(
+                lambda connection, lock, ids=ids: _add(connection, lock, ids)
+            )
+            if why == _TOO_LARGE:
+                large.append(ids)
+            elif why is not None:
+                notes.append(f"{undone}: {why}")
+        for start in range(0, len(large), RANGES_MAX):
+            ranges = large[start : start + RANGES_MAX]
+            undone = f"no partition {', '.join(ids.name for ids in ranges)}"
+            why = await split.split(ranges)
+            if why is not None:
+                return [*notes, f"{undone}: {why}"]
+    except StoreUnavailableError as error:
+        if not is_contended(error):
+            raise
+        # Whoever is in the way of one as a rule is in the way of all of them.
+        notes.append(f"{undone}: the table of events is in use")
     return notes
-
-
-async def partition_names(connection: AsyncConnection) -> Sequence[str]:
-    """The partitions of the table of events, by name."""
-    return (await connection.execute(_NAMES)).scalars().all()
-
-
-def partition_table(name: str) -> Table:
-    """A partition, or a table that was one, of that name: it has the columns of `events`."""
-    return events.to_metadata(MetaData(), name=name)
 
 
 async def _is_partitioned(connection: AsyncConnection) -> bool:
@@ -202,7 +169,7 @@ async def _refuse_rows(database: Database) -> None:
         )
 
 
-async def _convert(connection: AsyncConnection, months: Sequence[Month]) -> None:
+async def _convert(connection: AsyncConnection, ranges: Sequence[IdRange]) -> None:
     grants = (await connection.execute(_GRANTS)).scalars().all()
     sequence = (
         await connection.execute(text("SELECT pg_get_serial_sequence('events', 'position')"))
@@ -219,43 +186,71 @@ async def _convert(connection: AsyncConnection, months: Sequence[Month]) -> None
             for index in sorted(events.indexes, key=lambda index: str(index.name))
         ),
         "CREATE TABLE events_default PARTITION OF events DEFAULT",
-        *(f"CREATE TABLE {month.name} PARTITION OF events FOR VALUES {month.range}" for month in months),
+        *(f"CREATE TABLE {ids.name} PARTITION OF events {ids.bounds}" for ids in ranges),
         *grants,
     ]
     for statement in statements:
         await connection.exec_driver_sql(statement)
 
 
-async def _add(connection: AsyncConnection, month: Month) -> str | None:
-    """Make the partition of `month`. Returns why not, in a few words."""
-    await connection.exec_driver_sql(LOCK_WAIT)
-    if month.name in await partition_names(connection):
+async def _missing(database: Database, now: datetime) -> list[IdRange]:
+    """The partitions that should be there at the moment `now`, and are not."""
+    async with database.read() as connection:
+        present = set(await partition_names(connection))
+    due = [*(month.ids for month in months_around(now)), OTHER_IDS]
+    return [ids for ids in due if ids.name not in present]
+
+
+async def _crowded(database: Database, now: datetime) -> list[IdRange]:
+    """The months before, newest first, of which there are many events in the default partition."""
+    due = months_around(now)
+    months = {month.name: month.ids for month in _months_before(due[0])} if due else {}
+    async with database.read() as connection:
+        default = await default_partition(connection)
+        if default is None or not months:
+            return []
+        chosen = {
+            "names": list(months),
+            "first": [ids.first for ids in months.values()],
+            "ends": [ids.end for ids in months.values()],
+            "most": _CROWDED_FROM,
+        }
+        crowded = await connection.execute(text(_CROWDED.format(default=quoted(default[0]))), chosen)
+        return [
+            months[name]
+            for name in sorted(crowded.scalars(), reverse=True)
+            if not await is_taken(connection, name)
+        ]
+
+
+def _months_before(month: Month) -> list[Month]:
+    count = (month.year - FIRST_MONTH.year) * 12 + month.number - FIRST_MONTH.number
+    return [FIRST_MONTH.shifted(number) for number in range(count)]
+
+
+async def _add(connection: AsyncConnection, lock: TableLock, ids: IdRange) -> str | None:
+    """Make the partition of `ids`. Returns why not, in a few words."""
+    await take_repartitioning(connection)
+    if ids.name in await partition_names(connection):
         # Someone else made it meanwhile.
         return None
-    if (await connection.execute(text(f"SELECT to_regclass('{month.name}')"))).scalar() is not None:
+    if await is_split(connection):
+        return "another one splits the default partition"
+    if await is_taken(connection, ids.name):
         return "there is another table of that name"
-    default = (await connection.execute(_DEFAULT)).one_or_none()
-    moved = 0
+    default = await default_partition(connection)
     if default is not None:
-        table, size = default
-        if size > DEFAULT_SCAN_MAX_BYTES:
-            return (
-                f"the default partition has {size // 1024**2} MiB, too much to be looked through under a lock"
-            )
-        source = partition_table(table)
-        some = select(source.c.id).where(month.holds(source.c.id)).limit(MOVED_MAX + 1).subquery()
-        moved = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
-        if moved > MOVED_MAX:
-            return (
-                f"the default partition has more than {MOVED_MAX} of its events, too many to be moved at once"
-            )
-    await connection.exec_driver_sql(f"CREATE TABLE {month.name} (LIKE events INCLUDING ALL)")
-    if default is not None and moved:
         source = partition_table(default[0])
-        gone = delete(source).where(month.holds(source.c.id)).returning(*source.c).cte("moved")
+        some = select(source.c.id).where(ids.holds(source.c.id)).limit(MOVED_MAX + 1).subquery()
+        moved = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+        if moved > MOVED_MAX or default[1] > DEFAULT_SCAN_MAX_BYTES:
+            return _TOO_LARGE
+    await connection.exec_driver_sql(f"CREATE TABLE {ids.name} (LIKE events INCLUDING ALL)")
+    if default is not None:
+        await lock(f"LOCK TABLE {quoted(default[0])} IN ACCESS EXCLUSIVE MODE")
+        source = partition_table(default[0])
+        gone = delete(source).where(ids.holds(source.c.id)).returning(*source.c).cte("moved")
         names = [column.name for column in gone.c]
-        await connection.execute(insert(partition_table(month.name)).from_select(names, select(gone)))
-    await connection.exec_driver_sql(
-        f"ALTER TABLE events ATTACH PARTITION {month.name} FOR VALUES {month.range}"
-    )
+        await connection.execute(insert(partition_table(ids.name)).from_select(names, select(gone)))
+    await connection.exec_driver_sql(f"ALTER TABLE events ATTACH PARTITION {ids.name} {ids.bounds}")
     return None

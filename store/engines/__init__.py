@@ -15,6 +15,9 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 """How long a server may take to accept a connection."""
 TRANSACTION_TIMEOUT_SECONDS = 30.0
 """How long a server may take for a transaction before it counts as away."""
+IDLE_TRANSACTION_SECONDS = 30
+"""How long a transaction may lie idle before the server ends it. All that append wait for one row, and a program that
+is frozen, or whose machine lost its power, would keep it. What is busy, or waits for a lock, is not idle."""
 MIGRATION_TIMEOUT_SECONDS = 300.0
 """How long to wait for another process that migrates the schema."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from store.engines import (
     CONNECT_TIMEOUT_SECONDS,
+    IDLE_TRANSACTION_SECONDS,
     MIGRATION_TIMEOUT_SECONDS,
     TRANSACTION_TIMEOUT_SECONDS,
     UnusableUrlError,
@@ -29,7 +30,7 @@ _TLS_OPTIONS = ("ssl_ca", "ssl_key", "ssl_cert", "ssl_check_hostname")
 _SESSION = (
     # What is too long is an error and never cut off; a reader sees one moment; times are in UTC.
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
-    " time_zone = '+00:00', tx_isolation = 'REPEATABLE-READ'"
+    " time_zone = '+00:00', tx_isolation = 'REPEATABLE-READ', idle_transaction_timeout = {idle}"
 )
 _DATA_ERRORS = frozenset(
     {1048, 1062, 1118, 1153, 1216, 1264, 1292, 1300, 1364, 1366, 1406, 1452, 1644, 3140, 4025}
@@ -62,7 +63,10 @@ class Mariadb:
             url,
             json_serializer=json_text,
             json_deserializer=from_json,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "init_command": _SESSION},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "init_command": _SESSION.format(idle=IDLE_TRANSACTION_SECONDS),
+            },
             pool_pre_ping=True,
             hide_parameters=True,
         )
@@ -89,7 +93,9 @@ class Mariadb:
                 async with connection.begin():
                     yield connection
             finally:
-                await connection.execute(text(f"DO RELEASE_LOCK({_LOCK})"))
+                # A connection that was lost or given up has no lock any more, and another one may not be had.
+                if not connection.invalidated:
+                    await connection.execute(text(f"DO RELEASE_LOCK({_LOCK})"))
 
     def refuses_data(self, error: Exception) -> bool:
         """By its error code."""

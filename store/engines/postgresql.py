@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from store.engines import (
     CONNECT_TIMEOUT_SECONDS,
+    IDLE_TRANSACTION_SECONDS,
+    MIGRATION_TIMEOUT_SECONDS,
     TRANSACTION_TIMEOUT_SECONDS,
     UnusableUrlError,
     json_text,
@@ -32,6 +34,11 @@ _DATA_ERRORS = ("22", "23", "44", "P0001", "54000")
 trigger, too large for an index (postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
+_LOCK_NOT_AVAILABLE = "55P03"
+_KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+"""The server asks after a silent client, and gives it up after a minute: the system's default is two hours."""
+
+
 class Postgresql:
     """A PostgreSQL server. Its kind of `store.engines.DatabaseKind`."""
 
@@ -39,7 +46,7 @@ class Postgresql:
     example = "postgresql://user:password@host/database"
 
     def create_engine(self, url: URL) -> AsyncEngine:
-        """An engine over asyncpg; `sslmode`, as libpq spells it, is understood."""
+        """An engine over asyncpg; `sslmode` and `options`, as libpq spells them, are understood."""
         if url.drivername not in {"postgresql", "postgres", "postgresql+asyncpg"}:
             raise UnusableUrlError("write postgresql://, evtop brings the driver")
         try:
@@ -51,13 +58,15 @@ class Postgresql:
         query = dict(url.query)
         if "sslmode" in query:
             query["ssl"] = query.pop("sslmode")
+        settings = _server_settings(query.pop("options", ()))
         url = url.set(drivername="postgresql+asyncpg", query=query)
-        refuse_unknown_options(url, *options_of(driver.connect), "prepared_statement_cache_size")
+        known = set(options_of(driver.connect)) - {"server_settings"}
+        refuse_unknown_options(url, *known, "prepared_statement_cache_size")
         engine = create_async_engine(
             url,
             json_serializer=json_text,
             json_deserializer=from_json,
-            connect_args={"timeout": CONNECT_TIMEOUT_SECONDS},
+            connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": settings},
             pool_pre_ping=True,
             hide_parameters=True,
         )
@@ -83,12 +92,15 @@ class Postgresql:
     @asynccontextmanager
     async def migrating(self, engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         """A transaction under an advisory lock. PostgreSQL rolls back changes to the schema with the rest."""
+        patience = f"SET LOCAL lock_timeout = {int(MIGRATION_TIMEOUT_SECONDS * 1000)}"
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level=_EACH_STATEMENT)
             async with connection.begin():
-                await connection.execute(text("SET LOCAL lock_timeout = 0"))
-                await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-                yield connection
+                await connection.execute(text(patience))
+                with _lock_named("another process is migrating the schema"):
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                with _lock_named("another program uses the tables that are to be migrated"):
+                    yield connection
 
     def refuses_data(self, error: Exception) -> bool:
         """By its SQLSTATE; asyncpg refuses some values itself, before they are sent."""
@@ -97,6 +109,26 @@ class Postgresql:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         cause = error.orig.__cause__ if error.orig is not None else None
         return state.startswith(_DATA_ERRORS) or isinstance(cause, ValueError)
+
+
+def _server_settings(options: str | tuple[str, ...]) -> dict[str, str]:
+    """What the server is told of a connection: `options` of the URL, and what those do not say."""
+    said = options if isinstance(options, str) else " ".join(options)
+    settings = {"idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS}s", **_KEEPALIVE}
+    # What stands beside the options would win over them.
+    settings = {name: value for name, value in settings.items() if name not in said.replace("-", "_")}
+    return {**settings, "options": said} if said else settings
+
+
+@contextmanager
+def _lock_named(holder: str) -> Generator[None]:
+    """Say of a lock that was waited for for too long who has it."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise TimeoutError(f"{holder}, for more than {MIGRATION_TIMEOUT_SECONDS:g} s") from error
 
 
 def _close_in_time(engine: AsyncEngine) -> None:

@@ -7,21 +7,34 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
+from math import isfinite
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, ExceptionContext, StaticPool, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import asbool
 
-from store.engines import MIGRATION_TIMEOUT_SECONDS, UnusableUrlError, json_text, refuse_unknown_options
+from store.engines import (
+    MIGRATION_TIMEOUT_SECONDS,
+    TRANSACTION_TIMEOUT_SECONDS,
+    UnusableUrlError,
+    json_text,
+    refuse_unknown_options,
+)
 
-_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout")
-"""What a URL may say of a connection, those of a URI apart (docs.python.org/3/library/sqlite3.html)."""
+_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "timeout", "uri")
+"""What a URL may say of a connection, those of a URI apart (docs.python.org/3/library/sqlite3.html). Not when
+transactions begin (`isolation_level`): that is up to this module."""
 BUSY_TIMEOUT_SECONDS = 5.0
-"""How long a writer waits for another one before it gives up."""
+"""How long a writer waits for another one before it gives up, unless the URL says `timeout`."""
+_LONGEST_TIMEOUT_SECONDS = 2_147_483.0
+"""SQLite counts milliseconds in 32 bits."""
 
 
 class Sqlite:
@@ -30,32 +43,44 @@ class Sqlite:
     timeout = None
     example = "sqlite:////var/lib/evtop/events.db"
 
+    def __init__(self) -> None:
+        self._turns: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
+        """Of each engine whose store is in memory, where there is one connection for all: whose turn it is."""
+
     def create_engine(self, url: URL) -> AsyncEngine:
         """An engine whose transactions begin when this module says so."""
         if url.drivername not in {"sqlite", "sqlite+aiosqlite"}:
             raise UnusableUrlError("write sqlite:///, evtop brings the driver")
-        if "uri" not in url.query:
-            refuse_unknown_options(url, *_OPTIONS)
+        uri_options = [name for name in url.query if name != "isolation_level"] if _is_uri(url) else ()
+        refuse_unknown_options(url, *_OPTIONS, *uri_options)
+        patience = _patience(url)
+        in_memory = _is_in_memory(url)
         engine = create_async_engine(
             url.set(drivername="sqlite+aiosqlite"),
             json_serializer=json_text,
             json_deserializer=from_json,
-            connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+            connect_args={"timeout": patience},
             hide_parameters=True,
+            **({"poolclass": StaticPool} if in_memory else {}),
         )
-        _begin_on_demand(engine)
+        _begin_on_demand(engine, patience)
+        if in_memory:
+            self._turns[engine] = asyncio.Lock()
+            _keep_connection(engine)
         return engine
 
     async def prepare(self, engine: AsyncEngine, url: URL) -> None:
-        """Create the file, and its folder."""
-        if url.database and ":memory:" not in url.database and not url.query:
+        """Create the file, and its folder. What a URI says where the file is, SQLite alone understands."""
+        if engine in self._turns:
+            return
+        if url.database and not _is_uri(url):
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(_prepare_file, engine)
+        await asyncio.to_thread(_prepare_file, engine, _patience(url))
 
     @asynccontextmanager
     async def connect(self, engine: AsyncEngine, *, write: bool) -> AsyncGenerator[AsyncConnection]:
         """A transaction. One that writes takes the write lock at once, so that it never fails half way for it."""
-        async with engine.connect() as connection:
+        async with self._turn(engine, TRANSACTION_TIMEOUT_SECONDS), engine.connect() as connection:
             if write:
                 await connection.execution_options(evtop_write=True)
             async with connection.begin():
@@ -64,12 +89,29 @@ class Sqlite:
     @asynccontextmanager
     async def migrating(self, engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         """A transaction that writes, and waits longer than others do for the write lock."""
-        async with engine.connect() as connection:
+        async with self._turn(engine, MIGRATION_TIMEOUT_SECONDS), engine.connect() as connection:
             await connection.execution_options(
                 evtop_write=True, evtop_wait=int(MIGRATION_TIMEOUT_SECONDS * 1000)
             )
             async with connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def _turn(self, engine: AsyncEngine, patience: float) -> AsyncGenerator[None]:
+        """On a connection that all share, another one's rollback would take what this transaction has written."""
+        turn = self._turns.get(engine)
+        if turn is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(patience):
+                await turn.acquire()
+        except TimeoutError:
+            raise TimeoutError(f"another transaction has taken more than {patience:g} s") from None
+        try:
+            yield
+        finally:
+            turn.release()
 
     def refuses_data(self, error: Exception) -> bool:
         """Constraints and triggers, values beyond 64 bits, text that is no UTF-8."""
@@ -88,7 +130,34 @@ class Sqlite:
         }
 
 
-def _prepare_file(engine: AsyncEngine) -> None:
+def _is_uri(url: URL) -> bool:
+    """Whether the file is named as SQLite's own URI (sqlite.org/uri.html)."""
+    return asbool(url.query.get("uri", False))
+
+
+def _is_in_memory(url: URL) -> bool:
+    if not _is_uri(url):
+        return url.database in {None, "", ":memory:"}
+    name = (url.database or "").removeprefix("file:")
+    return unquote(name) == ":memory:" or url.query.get("mode") == "memory"
+
+
+def _patience(url: URL) -> float:
+    """How long a writer waits for another one, seconds.
+
+    Raises:
+        UnusableUrlError, ValueError, TypeError: the URL says so, but not how long.
+    """
+    said: Any = url.query.get("timeout")
+    if said is None:
+        return BUSY_TIMEOUT_SECONDS
+    patience = float(said)
+    if not (isfinite(patience) and 0 <= patience <= _LONGEST_TIMEOUT_SECONDS):
+        raise UnusableUrlError(f"timeout is from 0 to {_LONGEST_TIMEOUT_SECONDS:.0f} seconds")
+    return patience
+
+
+def _prepare_file(engine: AsyncEngine, patience: float) -> None:
     """Create the file if need be and switch it to write-ahead logging, which it then keeps.
 
     Not by aiosqlite, whose thread reports a failure to a loop that may be gone by then. The switch needs the
@@ -97,7 +166,7 @@ def _prepare_file(engine: AsyncEngine) -> None:
     arguments: Any
     options: Any
     arguments, options = engine.dialect.create_connect_args(engine.url)
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    deadline = time.monotonic() + patience
     with closing(sqlite3.connect(*arguments, **options)) as connection:
         while True:
             try:
@@ -112,7 +181,16 @@ def _prepare_file(engine: AsyncEngine) -> None:
             time.sleep(0.01)
 
 
-def _begin_on_demand(engine: AsyncEngine) -> None:
+def _keep_connection(engine: AsyncEngine) -> None:
+    """Go on with a connection whose statement was cancelled: the store in memory would be gone with it."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def _kept(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        # The driver's thread ends the statement before the rollback that follows.
+        context.is_disconnect = False
+
+
+def _begin_on_demand(engine: AsyncEngine, patience: float) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
         # The driver would open transactions at times of its own; `_begin` does it instead.
@@ -131,4 +209,4 @@ def _begin_on_demand(engine: AsyncEngine) -> None:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("evtop_write") else "BEGIN")
         if wait is not None:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}")
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")

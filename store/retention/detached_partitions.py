@@ -31,8 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store import rollups
 from store.database import Database
 from store.errors import StoreUnavailableError
-from store.partitions import LOCK_WAIT, partition_table
-from store.short_transactions import HOLD_SECONDS, ShortTransactions
+from store.partition_tables import partition_table
+from store.short_transactions import HOLD_SECONDS, LOCK_WAIT, ShortTransactions, is_undefined_table
 from store.tables import NO_SEVERITY, event_rollups
 
 FIRST_PART, LARGEST_PART = 500, 50_000
@@ -54,7 +54,6 @@ _CELL = (
 _BEHIND_ALL = UUID(int=2**128 - 1)
 """Behind every id of a month."""
 _DROP_WAIT = "SET LOCAL lock_timeout = '5s'"
-_UNDEFINED_TABLE = "42P01"
 
 
 async def detach(connection: AsyncConnection, partition: str) -> str:
@@ -113,7 +112,7 @@ class DetachedPartition:
                 await connection.exec_driver_sql(_DROP_WAIT)
                 await connection.exec_driver_sql(f"DROP TABLE {self._name}")
         except StoreUnavailableError as error:
-            if _is_undefined_table(error):
+            if is_undefined_table(error):
                 return False
             raise
         return True
@@ -126,7 +125,7 @@ class DetachedPartition:
                     return None
                 return await self._counted(connection, size)
         except StoreUnavailableError as error:
-            if _is_undefined_table(error):
+            if is_undefined_table(error):
                 return None
             raise
 
@@ -176,7 +175,3 @@ class _Part:
         await connection.exec_driver_sql(f"COMMENT ON TABLE {self._name} IS '{self.end}'")
         self.seconds = time.monotonic() - started
         return True
-
-
-def _is_undefined_table(error: StoreUnavailableError) -> bool:
-    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _UNDEFINED_TABLE

@@ -11,11 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
+from store.default_copy import is_split
 from store.errors import StoreUnavailableError
-from store.partitions import LOCK_WAIT, Month, months_around, partition_names
+from store.partition_tables import Month, months_around, partition_names, take_repartitioning
 from store.retention.detached_partitions import DetachedPartition, detach, detached
 from store.retention.policy import Cutoffs
-from store.short_transactions import ShortTransactions, is_contended
+from store.short_transactions import ShortTransactions, TableLock, is_contended
 
 _NAME = re.compile(r"events_(\d{4})_(\d{2})")
 _CATEGORIES_MAX = 1000
@@ -77,7 +78,9 @@ class ExpiredPartitions:
             for name in left:
                 await self._finish(name, transactions, count, dropped)
             for name in await self.names():
-                table = await transactions.run(lambda connection, name=name: self._detach(connection, name))
+                table = await transactions.run_with_tables(
+                    lambda connection, lock, name=name: self._detach(connection, lock, name)
+                )
                 if table is not None:
                     await self._finish(table, transactions, count, dropped)
         except StoreUnavailableError as error:
@@ -98,13 +101,16 @@ class ExpiredPartitions:
         if await table.drop(transactions, count):
             dropped(table.partition)
 
-    async def _detach(self, connection: AsyncConnection, name: str) -> str | None:
+    async def _detach(self, connection: AsyncConnection, lock: TableLock, name: str) -> str | None:
         """Detach a partition, unless it has to stay. Returns the new name of its table."""
-        await connection.exec_driver_sql(LOCK_WAIT)
+        await take_repartitioning(connection)
+        if await is_split(connection):
+            return None
         for month in self._months(await partition_names(connection)):
-            # Looked at again: an event may have come late.
-            if month.name == name and await self._is_expired(connection, month):
-                return await detach(connection, name)
+            if month.name == name:
+                await lock("LOCK TABLE ONLY events IN ACCESS EXCLUSIVE MODE")
+                # Looked at again: an event may have come late.
+                return await detach(connection, name) if await self._is_expired(connection, month) else None
         return None
 
     def _months(self, names: Sequence[str]) -> list[Month]:

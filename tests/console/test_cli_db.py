@@ -71,7 +71,7 @@ def test_an_older_store_is_described_and_upgraded_when_asked_for(home: PrivateHo
     stored(home, Event(event_type="a.b"))
     executed(
         home,
-        "UPDATE alembic_version SET version_num = '0001'",
+        "UPDATE evtop_schema_version SET version_num = '0001'",
         "DROP TABLE dead_letters",
         "DROP TABLE event_head",
     )

@@ -18,7 +18,7 @@ def newer_store(home: PrivateHome) -> str:
     """A store that a later evtop has migrated."""
     stored(home, Event(event_type="a.b"))
     with closing(sqlite3.connect(home.store_url.removeprefix("sqlite:///"))) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE evtop_schema_version SET version_num = '9999'")
         connection.commit()
     return home.store_url
 

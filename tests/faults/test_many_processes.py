@@ -92,7 +92,9 @@ async def _versions(url: str) -> list[str]:
     database = await Database.connect(url)
     try:
         async with database.read() as connection:
-            return list((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
+            return list(
+                (await connection.execute(text("SELECT version_num FROM evtop_schema_version"))).scalars()
+            )
     finally:
         await database.close()
 

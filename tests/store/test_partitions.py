@@ -15,13 +15,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sqlalchemy_event
 
-from store import partitions, short_transactions
+from store import partition_tables, partitions, short_transactions
 from store.database import Database
 from store.errors import StoreUnavailableError
 from store.event import Event
 from store.event_filter import EventFilter
 from store.event_selection import Cursor
-from store.partitions import Month, NotPartitionableError, ensure_partitions, is_partitioned, partition
+from store.partition_tables import Month
+from store.partitions import NotPartitionableError, ensure_partitions, is_partitioned, partition
 from store.repository import EventRepository
 from store.retention import FOR_EVER, RetentionPolicy, prune
 from store.retention.expired_partitions import ExpiredPartitions
@@ -35,7 +36,9 @@ from tests.store.retained import NOW, assert_holds, by_category, history, kept, 
 DEADLINE = 60.0
 DAY = timedelta(days=1)
 MONTHS = ["events_2025_02", "events_2025_03", "events_2025_04", "events_2025_05", "events_2025_06"]
-"""The partitions at `NOW`, which is in March 2025."""
+"""The partitions of months at `NOW`, which is in March 2025."""
+OTHERS = ["events_default", "events_other"]
+"""The partitions of other ids."""
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ async def plain(url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def store(plain: Database) -> Database:
     """An empty PostgreSQL store, partitioned at `NOW`."""
-    assert await partition(plain, now=NOW) == ["events_2025_02", *MONTHS[1:], "events_default"]
+    assert await partition(plain, now=NOW) == [*MONTHS, *OTHERS]
     return plain
 
 
@@ -111,7 +114,7 @@ def test_the_bounds_of_a_month_are_those_of_the_ids_made_in_it() -> None:
 
 @pytest.mark.parametrize("now", [datetime(1970, 1, 1), datetime.min, datetime.max, datetime(9999, 10, 1)])
 def test_months_that_no_id_can_have_get_no_partition(now: datetime) -> None:
-    for month in partitions.months_around(now.replace(tzinfo=UTC)):
+    for month in partition_tables.months_around(now.replace(tzinfo=UTC)):
         assert month.first_id < month.shifted(1).first_id
 
 
@@ -187,7 +190,7 @@ async def test_what_the_table_had_stays(plain: Database, url: str) -> None:
     await plain.close()
     again = await Database.open(url)
     assert await is_partitioned(again)
-    assert await partition(again, now=NOW + 31 * DAY) == [*MONTHS, "events_2025_07", "events_default"]
+    assert await partition(again, now=NOW + 31 * DAY) == [*MONTHS, "events_2025_07", *OTHERS]
     await again.close()
 
 
@@ -273,11 +276,11 @@ async def test_pages_walk_along_the_indexes_of_the_partitions(store: Database) -
 async def test_partitions_are_made_ahead(store: Database) -> None:
     for moment, last in ((NOW + 31 * DAY, "events_2025_07"), (NOW + 62 * DAY, "events_2025_08")):
         assert await ensure_partitions(store, moment) == []
-        assert (await tables(store))[-2] == last
+        assert (await tables(store))[-3] == last
     # Pruning does it too, and drops what is empty and past.
     pruned = await prune(store, RetentionPolicy(), now=NOW + 93 * DAY)
     assert pruned.notes == ()
-    assert (await tables(store))[-2] == "events_2025_09"
+    assert (await tables(store))[-3] == "events_2025_09"
     before = await tables(store)
     await prune(store, RetentionPolicy(), now=NOW + 93 * DAY, dry_run=True)
     assert await tables(store) == before
@@ -296,23 +299,29 @@ async def test_events_that_came_before_their_partition_are_moved_into_it(store: 
     assert (await repository.append(batch)).duplicates == 32
 
 
-async def test_what_is_too_much_to_move_is_left_and_said(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(partitions, "MOVED_MAX", 10)
-    repository = EventRepository(store)
-    batch = [dated(datetime(2025, 7, day, tzinfo=UTC), day) for day in range(1, 20)]
-    await repository.append(batch)
-    (note,) = await ensure_partitions(store, NOW + 31 * DAY)
-    assert note.startswith(
-        "no partition events_2025_07: the default partition has more than 10 of its events"
-    )
-    assert "events_2025_07" not in await tables(store)
-    await assert_counted(store, batch)
-    monkeypatch.setattr(partitions, "DEFAULT_SCAN_MAX_BYTES", 100)
-    (note,) = (await prune(store, RetentionPolicy(), now=NOW + 31 * DAY)).notes
-    assert "too much to be looked through" in note
-    assert numbers(await repository.after(0)) == numbers(batch)
+async def test_partitions_come_and_go_while_others_wait_to_append(store: Database, url: str) -> None:
+    """Who waits has looked at the table already, and must not be in the way of who wants it for a moment."""
+    others = [await Database.open(url) for _ in range(3)]
+    new: list[Event] = []
+
+    async def append(database: Database, number: int) -> None:
+        while True:
+            batch = [dated(NOW, 10**6 * number + len(new) + more) for more in range(20)]
+            new.extend((await EventRepository(database).append(batch)).events)
+
+    appending = [asyncio.create_task(append(database, n)) for n, database in enumerate(others, 1)]
+    async with asyncio.timeout(DEADLINE):
+        while len(new) < 10:
+            await asyncio.sleep(0.01)
+        assert await ensure_partitions(store, NOW + 31 * DAY) == []
+        # Those that are empty and past go.
+        pruned = await prune(store, RetentionPolicy(days=FOR_EVER), now=NOW + 93 * DAY, trust_clock=True)
+    for task in appending:
+        task.cancel()
+    await asyncio.wait(appending)
+    assert (pruned.notes, pruned.partitions) == ((), ("events_2025_02", "events_2025_04"))
+    for database in others:
+        await database.close()
 
 
 async def test_a_partition_that_cannot_be_made_now_is_made_later(store: Database) -> None:

@@ -59,7 +59,9 @@ async def test_an_empty_database_stays_empty(store_url: str) -> None:
 async def test_a_newer_store_tells_its_version_alone(store_url: str) -> None:
     async with await EventStore.open(store_url) as store:
         await store.create_many(make_events(2))
-    await executed(store_url, "UPDATE alembic_version SET version_num = '9999'", "DROP TABLE dead_letters")
+    await executed(
+        store_url, "UPDATE evtop_schema_version SET version_num = '9999'", "DROP TABLE dead_letters"
+    )
     found = await store_status(store_url)
     assert (found.version, found.is_newer, found.is_current) == ("9999", True, False)
     assert (found.events, found.dead_letters) == (None, None)
@@ -71,7 +73,7 @@ async def test_an_older_store_tells_what_it_has_and_is_not_migrated(store_url: s
         await store.create_many(make_events(2))
     await executed(
         store_url,
-        "UPDATE alembic_version SET version_num = '0001'",
+        "UPDATE evtop_schema_version SET version_num = '0001'",
         "DROP TABLE dead_letters",
         "DROP TABLE event_head",
     )
