@@ -33,11 +33,10 @@ def producer_bus(address: str | SecretStr, runtime: Path | None = None) -> Bus |
     from store.paths import runtime_dir
     from store.redis_bus import RedisBus
 
-    secret = address if isinstance(address, SecretStr) else SecretStr(address)
-    match secret.get_secret_value():
-        case name if name == NO_BUS:
-            return None
-        case name if name == EMBEDDED:
-            return RedisBus(EmbeddedBus(runtime or runtime_dir()).url)
-        case _:
-            return RedisBus(secret)
+    # Rebound, so that a traceback with local variables has nothing to show.
+    address = address if isinstance(address, SecretStr) else SecretStr(address)
+    if address.get_secret_value() == NO_BUS:
+        return None
+    if address.get_secret_value() == EMBEDDED:
+        return RedisBus(EmbeddedBus(runtime or runtime_dir()).url)
+    return RedisBus(address)

@@ -42,6 +42,7 @@ async def retry(store: EventStore, letters: Sequence[DeadLetter]) -> Retried:
 
     Raises:
         StoreError: the database failed. No letter was removed whose event is not stored.
+        ValueError: a letter has no number, for it was never stored. Nothing was stored or removed then.
     """
     retried = Retried()
     events: list[Event] = []

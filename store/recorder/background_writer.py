@@ -6,13 +6,14 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import NamedTuple
 
 # Not stamina, which tells hooks of the whole process of each retry, and stops trying where the host says so.
 from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
 
 from store.errors import StoreError
-from store.recorder.batch import MAX_BYTES, Batch
+from store.recorder.batch import ATTEMPTS_MAX, MAX_BYTES, Batch
 from store.recorder.bell import Bell
 from store.recorder.delivery import Delivery
 from store.recorder.disk import Disk
@@ -20,6 +21,7 @@ from store.recorder.event_loop import WriterLoop
 from store.recorder.fork_pause import ForkPause
 from store.recorder.ledger import CLOSED, Ledger
 from store.recorder.options import WriterOptions
+from store.recorder.safe_logging import log_safely
 
 logger = logging.getLogger(__name__)
 
@@ -69,15 +71,25 @@ class BackgroundWriter:
         self._oldest = 0.0
         self._stopping = self._warned = self._failed = False
 
-    def flush(self, *, drains: bool = False) -> threading.Event:
-        """Ask for everything queued until now to leave the memory. The event is set when it has. From any thread.
+    def flush(self, timeout: float, *, drains: bool = False) -> bool:
+        """Wait until everything queued until now has left the memory. From any thread.
 
         With `drains`, also for what is on the disk to be stored, as long as the database is not known to be away.
+
+        Returns:
+            False when that was not reached in `timeout` seconds.
         """
-        done = threading.Event()
-        self._flushes.append(_Flush(self._ledger.goal, drains, done))
-        self.bell.ring()
-        return done
+        flush = _Flush(self._ledger.goal, drains, threading.Event())
+        try:
+            self._flushes.append(flush)
+            self.bell.ring()
+            return flush.done.wait(timeout)
+        finally:
+            self._withdraw(flush)
+
+    def _withdraw(self, flush: _Flush) -> None:
+        with suppress(ValueError):
+            self._flushes.remove(flush)
 
     def stop(self) -> None:
         """End `run`: what is in memory then goes to the disk, or is dropped and counted. From any thread."""
@@ -119,10 +131,10 @@ class BackgroundWriter:
     def _turn_safely(self) -> float | None:
         try:
             seconds = self._turn()
-        except Exception:
+        except Exception as error:
             if not self._failed:
                 self._failed = True
-                logger.exception("the recorder's writer failed, and goes on")
+                log_safely(logger.error, "the recorder's writer failed, and goes on", error=error)
             return _LOOK_EVERY
         self._failed = False
         return seconds
@@ -155,22 +167,26 @@ class BackgroundWriter:
 
     def _begin(self) -> None:
         """Begin to commit the next batch, if there is one whose time has come."""
-        payloads = self._disk.oldest(self._options.batch_events)
-        batch = Batch(payloads, self._producer)
+        payloads = self._disk.oldest(self._options.batch_events) or self._from_memory()
         if not payloads:
-            batch = Batch(self._from_memory(), self._producer)
-            if not batch.payloads:
-                return
+            return
+        try:
             if self._options.write_ahead and self._disk.is_empty:
-                self._disk.keep(batch.payloads)
-        task = asyncio.create_task(self._deliver(batch))
-        task.add_done_callback(lambda _: self.bell.ring())
+                self._disk.keep(payloads)
+            batch = Batch(payloads, self._producer)
+            task = asyncio.create_task(self._deliver(batch))
+        except BaseException:
+            # Nobody else knows of them.
+            self._ledger.put_back(payloads[self._disk.in_flight :])
+            self._disk.let_go()
+            raise
         self._commit = _Commit(batch, task, self._now())
+        task.add_done_callback(lambda _: self.bell.ring())
 
     async def _deliver(self, batch: Batch) -> None:
         """Store what is left of a batch, however long the database is away."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception(self._may_retry),
+            retry=retry_if_exception(lambda error: self._may_retry(batch, error)),
             wait=wait_exponential(RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS)
             + wait_random(0, RETRY_JITTER_SECONDS),
             reraise=True,
@@ -190,29 +206,39 @@ class BackgroundWriter:
         self._oldest = 0.0
         return self._ledger.take(self._options.batch_events, MAX_BYTES)
 
-    def _may_retry(self, error: BaseException) -> bool:
-        if not isinstance(error, StoreError):
+    def _may_retry(self, batch: Batch, error: BaseException) -> bool:
+        if isinstance(error, StoreError):
+            reason, internal = str(error), None
+        elif isinstance(error, Exception) or _is_stray(error):
+            reason, internal = type(error).__name__, error
+            batch.internal_errors += 1
+            if batch.internal_errors >= ATTEMPTS_MAX and not isinstance(error, MemoryError):
+                return False
+        else:
             return False
-        self._ledger.note_away(str(error))
+        self._ledger.note_away(reason)
+        self.bell.ring()
         if not self._warned:
             self._warned = True
             place = "kept on disk" if self._disk.is_there else "kept in memory while there is room"
-            logger.warning("events cannot be stored, and are %s: %s", place, error)
-        self.bell.ring()
+            log_safely(
+                logger.warning, "events cannot be stored, and are %s: %s", place, reason, error=internal
+            )
         return True
 
     def _finish(self, commit: _Commit) -> None:
         """Account for a batch whose commit has ended."""
+        task, batch = commit.task, commit.batch
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self._settle(batch, batch.left, INTERNAL_ERROR)
         self._commit = None
-        error, batch = commit.task.exception(), commit.batch
+        self._ledger.note_away(None)
+        self._disk.acknowledge()
         if error is not None:
-            logger.error("a batch of events could not be stored", exc_info=error)
+            log_safely(logger.error, "a batch of events could not be stored", error=error)
         elif self._warned:
             self._warned = False
-            logger.warning("events can be stored again")
-        self._ledger.note_away(None)
-        self._settle(batch, batch.left, INTERNAL_ERROR)
-        self._disk.acknowledge()
+            log_safely(logger.warning, "events can be stored again")
 
     def _settle(self, batch: Batch, dropped: int, reason: str) -> None:
         self._ledger.settle(
@@ -262,7 +288,7 @@ class BackgroundWriter:
         ]
         if self._disk.sync(now=bool(reached)):
             for flush in reached:
-                self._flushes.remove(flush)
+                self._withdraw(flush)
                 flush.done.set()
 
     async def _shut_down(self) -> None:
@@ -317,3 +343,9 @@ class BackgroundWriter:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _is_stray(error: BaseException) -> bool:
+    """Whether `error` is a cancellation that nobody asked this task for: a driver has let one of its own escape."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()

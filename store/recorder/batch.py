@@ -17,13 +17,17 @@ from store.wire import validation_reason
 _EVENT = TypeAdapter(Event)
 MAX_BYTES = 1024 * 1024
 """What the events of a batch may have together, encoded, if they are more than one."""
+ATTEMPTS_MAX = 10
+"""Attempts, within half a minute, that may end with an error that nothing explains, before a batch is suspected."""
 
 
 @dataclass(slots=True)
 class Batch:
     """Encoded events, and what became of them so far.
 
-    `pending` are still to be stored, `letters` to be buried.
+    `pending` are still to be stored, `letters` to be buried. `unexplained` counts the attempts that ended with an
+    error of which it is not known whose fault it is: a thread that could not be started, a driver that broke.
+    `internal_errors` counts those that ended with one of our own.
     """
 
     payloads: list[bytes]
@@ -34,22 +38,32 @@ class Batch:
     duplicates: int = 0
     dead_lettered: int = 0
     decoded: bool = False
+    unexplained: int = 0
+    internal_errors: int = 0
 
     def decode(self) -> None:
-        """Fill `pending` and `letters` from the payloads: what is no event, or not admitted, is refused."""
+        """Fill `pending` and `letters` from the payloads: what is no event, or not admitted, is refused.
+
+        Raises:
+            MemoryError: there is no room for them now.
+        """
         if self.decoded:
             return
+        pending: list[Event] = []
+        letters: list[DeadLetter] = []
         for payload in self.payloads:
             try:
-                self.pending.append(active().admit(_EVENT.validate_json(payload)))
+                pending.append(active().admit(_EVENT.validate_json(payload)))
             except ValidationError as error:
-                self.letters.append(_letter(payload, validation_reason(error), self.producer))
+                letters.append(_letter(payload, validation_reason(error), self.producer))
             except RefusedEventError as error:
-                self.letters.append(_letter(payload, str(error), self.producer))
+                letters.append(_letter(payload, str(error), self.producer))
+            except MemoryError:
+                raise
             except Exception as error:
                 # Whatever a rule makes of it, one event must not take the others with it.
-                self.letters.append(_letter(payload, type(error).__name__, self.producer))
-        self.decoded = True
+                letters.append(_letter(payload, type(error).__name__, self.producer))
+        self.pending, self.letters, self.decoded = pending, letters, True
 
     def leave_out(self, known: Container[UUID]) -> None:
         """Count as duplicates what is pending of `known` ids, or comes twice."""
@@ -75,6 +89,21 @@ class Batch:
         self.pending = [other for other in self.pending if other is not event]
         payload = _ascii(event.model_dump_json(exclude={"position"}).encode())
         self.letters.append(DeadLetter(reason, payload, event.id, event.event_type, self.producer))
+
+    def pardon(self, event: Event) -> None:
+        """Undo the `refuse` that came last: `event` is the first of what is pending again."""
+        self.letters.pop()
+        self.pending.insert(0, event)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether an error that nothing explains may come of one of the events, for it comes again and again."""
+        return self.unexplained >= ATTEMPTS_MAX
+
+    @property
+    def event_bytes(self) -> int:
+        """What an event has on average, encoded."""
+        return sum(map(len, self.payloads)) // max(1, len(self.payloads))
 
     @property
     def left(self) -> int:

@@ -10,6 +10,9 @@ from typing import TypeVarTuple
 
 Arguments = TypeVarTuple("Arguments")
 
+_WAIT_MAX = 1.0
+"""Seconds that nobody sleeps beyond: who was to ring may have been interrupted at it."""
+
 
 class Bell:
     """Is rung by whoever queues an event, when as much waits as the sleeper asked for."""
@@ -40,15 +43,19 @@ class Bell:
 
     def ring(self) -> None:
         """End the wait that is under way, or the next one. From any thread."""
-        asked, self.threshold = self.threshold, inf
-        if not self.call(self._rung.set):
-            # The next caller shall try.
-            self.threshold = asked
+        asked, rung = self.threshold, False
+        try:
+            self.threshold = inf
+            rung = self.call(self._rung.set)
+        finally:
+            if not rung:
+                # The next caller shall try. A signal handler may have raised before the loop was woken.
+                self.threshold = asked
 
     async def wait(self, seconds: float | None) -> None:
-        """Wait until the bell is rung, for so many seconds at most."""
+        """Wait until the bell is rung, for so many seconds at most, and a second in any case."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_WAIT_MAX if seconds is None else min(seconds, _WAIT_MAX)):
                 await self._rung.wait()
         except TimeoutError:
             pass

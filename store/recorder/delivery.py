@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -18,6 +19,7 @@ from store.dead_letters import DeadLetter, bury
 from store.errors import STORE_SETTING, DataRefusedError, StoreError, StoreUnavailableError, one_line
 from store.event import Event
 from store.recorder.batch import Batch
+from store.recorder.safe_logging import log_safely
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,14 @@ RECENT_IDS = 10_000
 """Ids that a producer remembers, so that what it repeats never goes to the database."""
 _POISON_MAX = 8
 """Refused events after which the rest of a batch is stored one by one: halving would cost more by then."""
+_OF_THE_DATA = (ValueError, TypeError, OverflowError)
+"""What an event can be the cause of, although the database does not say so: `UnicodeError` is a `ValueError`."""
 _CLOSE_TIMEOUT = 1.0
+
+
+class _Refusal(NamedTuple):
+    reason: str
+    by_database: bool
 
 
 class Delivery:
@@ -34,14 +43,15 @@ class Delivery:
     Args:
         url: Of the database.
         open_bus: Gives the bus, None for none.
-        recorded: Is told of the events of each commit, and of how many of them the bus took.
+        recorded: Is told of the events of each commit, of how many of them the bus took, and of how many bytes
+            about they have.
     """
 
     def __init__(
         self,
         url: SecretStr,
         open_bus: Callable[[], Bus | None],
-        recorded: Callable[[Sequence[Event], int], None],
+        recorded: Callable[[Sequence[Event], int, int], None],
     ) -> None:
         self.needs_stillness = _is_sqlite_file(url)
         """Whether a fork must find no connection open."""
@@ -59,7 +69,7 @@ class Delivery:
         """Store what is left of `batch`, and bury what is refused. What cannot even be buried is left in the batch.
 
         Raises:
-            StoreError: the database cannot be used now. `batch` knows what was stored before.
+            StoreError: the database cannot be used now, or so it seems. `batch` knows what was stored before.
         """
         database = await self._open()
         batch.decode()
@@ -77,52 +87,82 @@ class Delivery:
         if batch.letters:
             refused = await self._store(database, batch, (), batch.letters)
             if refused is not None:
+                reason = refused.reason
                 self._warn(
-                    "burying", "events that were refused cannot be kept as dead letters either: %s", refused
+                    "burying", "events that were refused cannot be kept as dead letters either: %s", reason
                 )
 
     async def _isolate(
-        self, database: Database, batch: Batch, suspects: Sequence[Event], reason: str
+        self, database: Database, batch: Batch, suspects: Sequence[Event], refusal: _Refusal
     ) -> None:
         """Find the first event of `suspects` that is refused, storing the ones before it, by halving."""
+        is_sure = len(suspects) == 1
         while len(suspects) > 1:
             half = suspects[: (len(suspects) + 1) // 2]
-            refused = await self._store(database, batch, half)
-            if refused is None:
+            again = await self._store(database, batch, half)
+            if again is None:
                 suspects = suspects[len(half) :]
             else:
-                suspects, reason = half, refused
-        batch.refuse(suspects[0], reason)
+                suspects, refusal = half, again
+                # The database has found fault twice with what has the culprit in it.
+                is_sure = len(half) == 1 or again.by_database
+        if not is_sure:
+            # No other event is at fault; this one may not be either, if what was wrong has passed.
+            again = await self._store(database, batch, suspects)
+            if again is None:
+                return
+            refusal = again
+        batch.refuse(suspects[0], refusal.reason)
+        if not refusal.by_database:
+            await self._confirm(database, batch, suspects[0])
+
+    async def _confirm(self, database: Database, batch: Batch, refused: Event) -> None:
+        """Bury the event that was `refused` last: if not even its letter is taken, it is not the event's fault."""
+        try:
+            await self._store(database, batch, (), batch.letters)
+        except StoreError:
+            batch.pardon(refused)
+            raise
 
     async def _store(
         self, database: Database, batch: Batch, events: Sequence[Event], letters: Sequence[DeadLetter] = ()
-    ) -> str | None:
-        """Store `events` and `letters` in one transaction. Returns why they were refused, None when they were not."""
+    ) -> _Refusal | None:
+        """Store `events` and `letters` in one transaction. Returns why they were refused, None when they were not.
+
+        Raises:
+            StoreError: the database cannot be used now; or it is not known what is wrong, so that another try may do.
+        """
         letters = tuple(letters)
         try:
             async with self._turn, database.write() as connection:
                 appended = await appending.append(connection, events)
                 await bury(connection, letters)
-        except StoreUnavailableError:
+        except DataRefusedError as error:
+            return _Refusal(error.reason or type(error).__name__, by_database=True)
+        except StoreError:
             raise
         except Exception as error:
-            # Whatever else goes wrong goes wrong with these events, and would again.
-            reason = error.reason if isinstance(error, DataRefusedError) else one_line(str(error))
-            return reason or type(error).__name__
+            if events and _may_be_of_data(error, batch):
+                return _Refusal(one_line(str(error)) or type(error).__name__, by_database=False)
+            batch.unexplained += 1
+            # Its text might quote the URL.
+            raise StoreUnavailableError(
+                f"{STORE_SETTING} {database.place}: {type(error).__name__}"
+            ) from error
         batch.settle(events, len(appended.events), len(letters))
         self._remember(events)
         if appended.events:
-            await self._tell(appended.events)
+            await self._tell(appended.events, batch.event_bytes * len(appended.events))
         return None
 
-    async def _tell(self, events: Sequence[Event]) -> None:
+    async def _tell(self, events: Sequence[Event], size: int) -> None:
         """Announce what was stored. Whatever comes of it, it stays stored."""
         announced = False
         try:
             announced = self._bus is not None and await self._bus.announce(events)
         except Exception as error:
             self._warn("announcing", "recorded events could not be announced: %s", type(error).__name__)
-        self._recorded(events, len(events) if announced else 0)
+        self._recorded(events, len(events) if announced else 0, size)
 
     def _remember(self, events: Sequence[Event]) -> None:
         self._recent.update((event.id, None) for event in events)
@@ -158,7 +198,7 @@ class Delivery:
     def _warn(self, trouble: str, message: str, reason: str) -> None:
         if trouble not in self._warned:
             self._warned.add(trouble)
-            logger.warning(message, reason)
+            log_safely(logger.warning, message, reason)
 
     async def close(self) -> None:
         """Close the database and the bus, each within a second."""
@@ -167,6 +207,11 @@ class Delivery:
                 with suppress(StoreError, OSError, TimeoutError):
                     async with asyncio.timeout(_CLOSE_TIMEOUT):
                         await resource.close()
+
+
+def _may_be_of_data(error: Exception, batch: Batch) -> bool:
+    """Whether an event of `batch` may be at fault, and not a lack of threads or memory, or a driver that broke."""
+    return isinstance(error, _OF_THE_DATA) or (batch.is_suspect and not isinstance(error, MemoryError))
 
 
 def _is_sqlite_file(url: SecretStr) -> bool:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic_core import to_json, to_jsonable_python
 
-from store.event import METADATA_MAX_DEPTH
+from store.event import METADATA_MAX_DEPTH, ActorType, Severity
 
 EVENT_MAX_BYTES = 256 * 1024
 """What an encoded event may have; a larger one is dropped and counted."""
@@ -28,11 +28,9 @@ _DEPTH_MAX = METADATA_MAX_DEPTH + 4
 _INT_MAX = 2**64
 """No database takes this, and a number of a million digits would take its time."""
 _LEAVES = (datetime, date, time, timedelta, UUID, Decimal, PurePath)
-_SCALARS: frozenset[object] = frozenset(
-    {str, int, float, bool, type(None), datetime, date, time, timedelta, UUID, Decimal, PosixPath, Path}
-)
+_TEXTS = (datetime, date, time, timedelta, UUID, Decimal, PosixPath, Path, ActorType, Severity)
+_SCALARS: frozenset[object] = frozenset({str, int, float, bool, type(None), *_TEXTS})
 _CONTAINERS: frozenset[object] = frozenset({dict, list, tuple})
-_KEYS: frozenset[object] = frozenset({str})
 
 
 class UnfitEventError(ValueError):
@@ -74,12 +72,17 @@ def _is_plain(event: dict[str, Any]) -> bool:
     for _ in range(_DEPTH_MAX):
         inner: list[Any] = []
         for container in containers:
+            # Before it is looked into, for the same one may be here a thousand times.
+            room -= len(container)
+            if room < 0:
+                raise UnfitEventError(TOO_LARGE)
             values: Iterable[object] = container
             if type(values) is dict:
-                if not _KEYS.issuperset(map(type, container)):
-                    return False
+                for key in container:
+                    if type(key) is not str:
+                        return False
+                    room -= len(key)
                 values = container.values()
-            room -= len(container)
             for value in values:
                 # The commonest first: this is most of what recording an event costs.
                 if type(value) is str:
@@ -142,7 +145,12 @@ class _Copy:
     def _mapping(self, mapping: Mapping[Any, Any], within: tuple[int, ...]) -> dict[str, object]:
         # Another thread may change it meanwhile: a copy of a dict is made in one step.
         pairs: Iterable[tuple[Any, Any]]
-        pairs = list(dict[Any, Any].items(mapping)) if isinstance(mapping, dict) else mapping.items()
+        if isinstance(mapping, dict):
+            if dict[Any, Any].__len__(mapping) * _ITEM_BYTES > self._room:
+                raise UnfitEventError(TOO_LARGE)
+            pairs = list(dict[Any, Any].items(mapping))
+        else:
+            pairs = mapping.items()
         copied: dict[str, object] = {}
         for key, value in pairs:
             self._take(_ITEM_BYTES)

@@ -47,13 +47,23 @@ class WriterLoop:
         """
         if self._selector is None:
             return
-        # Over the sockets instead of closed: objects that are never used again still hold their numbers.
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for key in list((self._selector.get_map() or {}).values()):
             with suppress(OSError):
                 if stat.S_ISSOCK(os.fstat(key.fd).st_mode):
-                    os.dup2(nothing, key.fd, inheritable=False)
-        os.close(nothing)
+                    _put_nothing_in_place_of(key.fd)
+
+
+def _put_nothing_in_place_of(descriptor: int) -> None:
+    """Let go of what `descriptor` is open for, and keep its number: objects that are never used again still hold it."""
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        # No number is left, so that the next file gets the one that is given up here.
+        os.close(descriptor)
+        os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        return
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
 
 
 class _DaemonThreads(ThreadPoolExecutor):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 from store.recorder.bell import Bell
 from store.recorder.delivery import Delivery
+from store.recorder.safe_logging import log_safely
 
 logger = logging.getLogger(__name__)
 
 _ATTACH_SECONDS = 1.0
+_FORK_SECONDS = 10.0
+"""What a fork may take; far longer than any does."""
 _STILL_SECONDS = 6.0
 """How long a fork waits for a transaction: longer than a transaction of SQLite waits for the lock of the file."""
 
@@ -41,8 +45,9 @@ class ForkPause:
         self._forked = asyncio.Event()
         stands = self._bell.call(self._stand, self._forked) and not self._is_over
         if stands and not self._still.wait(_STILL_SECONDS):
-            logger.warning(
-                "the process was forked while its store was in use: its child may not be able to use it"
+            log_safely(
+                logger.warning,
+                "the process was forked while its store was in use: its child may not be able to use it",
             )
 
     def end(self) -> None:
@@ -65,4 +70,6 @@ class ForkPause:
     async def _stand_still(self, forked: asyncio.Event) -> None:
         async with self._delivery.stillness():
             self._still.set()
-            await forked.wait()
+            # A signal handler that raises may keep whoever forked from saying that it is over.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(forked.wait(), _FORK_SECONDS)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
+
+from store.recorder.safe_logging import log_safely
+
+logger = logging.getLogger(__name__)
 
 
 class LivesInProcess(Protocol):
@@ -35,7 +41,8 @@ class LivesInProcess(Protocol):
         ...
 
 
-_living: weakref.WeakSet[LivesInProcess] = weakref.WeakSet()
+# By their addresses. Of a `WeakSet`, no list can be made while another thread adds to it.
+_living: weakref.WeakValueDictionary[int, LivesInProcess] = weakref.WeakValueDictionary()
 # Threads that fork at the same time would wake each other's writers too early.
 _forking = threading.RLock()
 _left_to_the_parent: list[object] = []
@@ -43,7 +50,7 @@ _left_to_the_parent: list[object] = []
 
 def register(member: LivesInProcess) -> None:
     """Tell `member` of forks and of the end of the process."""
-    _living.add(member)
+    _living[id(member)] = member
 
 
 def leave_to_the_parent(*things: object) -> None:
@@ -60,37 +67,44 @@ def close_with_worker(member: LivesInProcess) -> None:
         Finalize(member, member.close_at_exit, exitpriority=0)
 
 
+def _each(act: Callable[[LivesInProcess], None]) -> None:
+    """Have every member act, whatever becomes of it in another one."""
+    for reference in _living.valuerefs():
+        member = reference()
+        if member is not None:
+            try:
+                act(member)
+            except Exception as error:
+                log_safely(logger.error, "a recorder could not follow its process", error=error)
+
+
 def _flush_all() -> None:
-    for member in list(_living):
-        member.flush_at_exit()
+    _each(lambda member: member.flush_at_exit())
 
 
 def _close_all() -> None:
-    for member in list(_living):
-        member.close_at_exit()
+    _each(lambda member: member.close_at_exit())
 
 
 def _pause_all() -> None:
-    _forking.acquire()
-    for member in list(_living):
-        member.pause_before_fork()
+    _each(lambda member: member.pause_before_fork())
 
 
 def _resume_all() -> None:
-    for member in list(_living):
-        member.resume_after_fork()
-    _forking.release()
+    _each(lambda member: member.resume_after_fork())
 
 
 def _begin_all_anew() -> None:
-    global _forking
-    _forking = threading.RLock()
-    for member in list(_living):
-        member.begin_anew_after_fork()
+    _each(lambda member: member.begin_anew_after_fork())
 
 
 atexit.register(_close_all)
 os.register_at_fork(before=_pause_all, after_in_parent=_resume_all, after_in_child=_begin_all_anew)
+# Registered last, it comes first before a fork, and last after it. Builtins, for a signal handler of the host's that
+# raises where a Python function begins would leave the lock taken, and every other thread's fork waiting for ever.
+os.register_at_fork(
+    before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release
+)
 # `atexit` runs when no thread can be started any more (since Python 3.12): too late for a script that records and
 # ends, and has no connection yet. `concurrent.futures` registers itself in this way.
 _register_early = getattr(threading, "_register_atexit", None)

@@ -27,6 +27,7 @@ from store.recorder.event_loop import THREAD_NAME
 from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger, RecorderStats
 from store.recorder.listeners import Callback, Listener
 from store.recorder.options import RecorderOptions
+from store.recorder.safe_logging import log_safely
 from store.recording import EventFields
 from store.sampling import KEPT_SHARE, Sampling
 
@@ -62,18 +63,14 @@ class Recorder:
         bus: str | SecretStr | Callable[[], Bus | None] = "none",
         options: RecorderOptions | None = None,
     ) -> None:
-        self._store = store if isinstance(store, SecretStr) else SecretStr(store)
-        if isinstance(bus, str | SecretStr):
-            address = bus if isinstance(bus, SecretStr) else SecretStr(bus)
-            # A folder that is no place for a socket costs the announcements, not the application its start.
-            with suppress(OSError):
-                producer_bus(address)
-            bus = lambda: producer_bus(address)  # noqa: E731
-        self._open_bus = bus
+        # Rebound, so that a traceback with local variables has nothing to show.
+        self._store = store = store if isinstance(store, SecretStr) else SecretStr(store)
+        bus = SecretStr(bus) if isinstance(bus, str) else bus
         self._options = options or RecorderOptions()
-        self._sampling = Sampling(self._options.sampling)
         self._callbacks: list[Callback] = []
         self._begin_anew()
+        self._sampling = Sampling(self._options.sampling)
+        self._open_bus = _bus_at(bus) if isinstance(bus, SecretStr) else bus
         lifecycle.register(self)
 
     def _begin_anew(self) -> None:
@@ -81,7 +78,7 @@ class Recorder:
         self._ledger = Ledger(self._options.queue_events, self._options.queue_bytes)
         self._disk = Disk(self._options.spool, self._ledger)
         self._listeners = [Listener(callback, self._count_failure) for callback in self._callbacks]
-        self._starting = threading.Lock()
+        self._starting: dict[str, threading.Event] = {}
         self._start_at = 0.0
         self._thread: threading.Thread | None = None
         self._writer: BackgroundWriter | None = None
@@ -90,6 +87,9 @@ class Recorder:
 
     def record(self, event_type: str, /, **fields: Unpack[EventFields]) -> bool:
         """Record that something happened. Never raises and never blocks.
+
+        What a signal handler of the application's raises in the few microseconds that this takes comes through only
+        when it is no `Exception`, like `KeyboardInterrupt`; it cannot be told from what an argument raises.
 
         Fields that are left out are filled in: id, time (now), category and severity (by the taxonomy), the actor
         (`system`). What is no valid event is refused by the writer, and kept in the dead letters with the reason.
@@ -146,14 +146,14 @@ class Recorder:
         try:
             self._ledger.refuse(reason)
             self._warn_of_drop(reason)
-        except Exception:  # noqa: S110 - a filter of the host's logging that raises, or a stack that is used up
+        except Exception:  # noqa: S110 - a stack that is used up
             pass
         return False
 
     def _warn_of_drop(self, reason: str) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
-            logger.warning("an event was dropped: %s; further ones are only counted", reason)
+            log_safely(logger.warning, "an event was dropped: %s; further ones are only counted", reason)
 
     def on_recorded(self, callback: Callback) -> None:
         """Call `callback` with the events of each commit, on a thread of its own. What it raises is counted.
@@ -165,33 +165,46 @@ class Recorder:
 
     def start(self) -> None:
         """Start the writer, which the first event does otherwise: to bring in what an earlier process spooled."""
-        if not self._starting.acquire(blocking=False):
-            return
+        mine = threading.Event()
         try:
-            if self._writer is None and not self._ledger.closed:
+            # One at a time. Not by a lock: a signal handler that raises as soon as it is taken would leave it taken.
+            is_mine = self._starting.setdefault("writer", mine) is mine
+            if is_mine and self._writer is None and not self._ledger.closed:
                 self._start()
-        except (RuntimeError, OSError) as error:
-            # What waits goes on waiting, and is counted as dropped when the recorder is closed.
-            self._start_at = time.monotonic() + _START_EVERY
-            self._warn_once("start", "the recorder's writer cannot be started: %s", error)
+        except Exception as error:
+            if self._writer is None:
+                # What waits goes on waiting, and is counted as dropped when the recorder is closed.
+                self._start_at = time.monotonic() + _START_EVERY
+                self._warn_once("start", "the recorder's writer cannot be started: %s", error)
         finally:
-            self._starting.release()
+            # Nothing is called before it is done: after a call, a signal handler may raise.
+            if self._starting == {"writer": mine}:
+                del self._starting["writer"]
+                mine.set()
 
     def _start(self) -> None:
         producer = new_producer()
         delivery = Delivery(self._store, self._open_bus, self._recorded)
         writer = BackgroundWriter(self._ledger, delivery, self._options, producer, self._disk)
-        thread = threading.Thread(target=self._run, args=(writer,), name=THREAD_NAME, daemon=True)
-        # First, so that whoever records meanwhile rings the bell of a writer that may be about to wait for it.
-        self._writer, self._thread = writer, thread
+        # Is taken by the thread, or by whoever gives the writer up: a thread that was not waited for may come yet.
+        turn = threading.Lock()
+        thread = threading.Thread(target=self._run, args=(writer, turn), name=THREAD_NAME, daemon=True)
         try:
+            # First, so that whoever records meanwhile rings the bell of a writer that may be about to wait for it.
+            self._writer, self._thread = writer, thread
             thread.start()
         except BaseException:
-            self._writer = self._thread = None
+            if turn.acquire(blocking=False):
+                self._writer = self._thread = None
             raise
         lifecycle.close_with_worker(self)
 
-    def _run(self, writer: BackgroundWriter) -> None:
+    def _run(self, writer: BackgroundWriter, turn: threading.Lock) -> None:
+        if not turn.acquire(blocking=False):
+            # Given up by who was interrupted while waiting for this thread; what was recorded waits for another one.
+            self._await_start(time.monotonic() + _START_EVERY)
+            self.start()
+            return
         try:
             writer.run()
         except BaseException as error:
@@ -206,7 +219,7 @@ class Recorder:
     def _warn_once(self, trouble: str, message: str, error: BaseException) -> None:
         if trouble not in self._warned:
             self._warned.add(trouble)
-            logger.warning(message, error)
+            log_safely(logger.warning, message, error)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until nothing that was recorded before waits in memory: it is stored, or spooled and synchronised.
@@ -223,7 +236,7 @@ class Recorder:
         writer = self._writer
         if writer is None or writer.ended.is_set():
             return self._ledger.left >= goal
-        return writer.flush(drains=drains).wait(timeout)
+        return writer.flush(min(timeout, threading.TIMEOUT_MAX), drains=drains)
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush, and end the writer. What is then still in memory is spooled, or dropped and counted.
@@ -232,17 +245,24 @@ class Recorder:
         later are dropped and counted.
 
         Returns:
-            Whether everything that waited in memory is stored, spooled or kept as a dead letter.
+            Whether everything that waited in memory is stored, spooled or kept as a dead letter. When it is not,
+            how much was lost is logged.
         """
-        deadline = time.monotonic() + (self._options.exit_timeout if timeout is None else timeout)
+        lost = self._ledger.lost
+        is_kept = self._close(time.monotonic() + (self._options.exit_timeout if timeout is None else timeout))
+        if not is_kept:
+            missing = self._ledger.lost - lost + self._ledger.stats().queued
+            log_safely(logger.warning, "the recorder was closed, and %d events could not be kept", missing)
+        return is_kept
+
+    def _close(self, deadline: float) -> bool:
         if not self._ledger.closed and len(self._ledger):
             self.start()
-        # Whoever is starting the writer must be done with it.
-        starts = self._starting.acquire(timeout=_left(deadline))
+        # Whoever is starting the writer must be done with it, also who began to meanwhile.
+        self._await_start(deadline)
         self._ledger.close()
+        starts = self._await_start(deadline)
         writer, thread = self._writer, self._thread
-        if starts:
-            self._starting.release()
         lost = self._ledger.lost
         if writer is None or thread is None:
             self._ledger.drop_queue()
@@ -252,7 +272,7 @@ class Recorder:
             return self._ledger.lost == lost
         if not writer.ended.is_set():
             # A third of the time is kept for ending in order.
-            writer.flush(drains=True).wait(_left(deadline) * 2 / 3)
+            writer.flush(_left(deadline) * 2 / 3, drains=True)
         writer.stop()
         writer.ended.wait(_left(deadline))
         if thread is not threading.current_thread():
@@ -261,12 +281,17 @@ class Recorder:
         self._ledger.note(overflows=missed)
         return writer.ended.is_set() and self._ledger.lost == lost
 
+    def _await_start(self, deadline: float) -> bool:
+        """Wait until nobody is starting the writer. False when that was not reached."""
+        starting = self._starting.get("writer")
+        return starting is None or starting.wait(_left(deadline))
+
     def stats(self) -> RecorderStats:
         """What became of every event. Its `balance` is 0 at every moment."""
         return self._ledger.stats()
 
-    def _recorded(self, events: Sequence[Event], announced: int) -> None:
-        missed = sum(len(events) for listener in self._listeners if not listener.tell(events))
+    def _recorded(self, events: Sequence[Event], announced: int, size: int) -> None:
+        missed = sum(len(events) for listener in self._listeners if not listener.tell(events, size))
         self._ledger.note(announced=announced, overflows=missed)
 
     def _count_failure(self) -> None:
@@ -296,11 +321,15 @@ class Recorder:
 
     def begin_anew_after_fork(self) -> None:
         """In a forked process: leave everything to the parent that is the parent's, and begin with nothing."""
-        lifecycle.leave_to_the_parent(self._ledger, self._disk, self._writer, self._thread, self._listeners)
-        self._disk.abandon_after_fork()
-        if self._writer is not None:
-            self._writer.abandon_after_fork()
+        disk, writer = self._disk, self._writer
+        others = (self._ledger, self._thread, self._listeners)
+        # First of all: whatever goes wrong below, the child must not go on with what is the parent's.
         self._begin_anew()
+        lifecycle.leave_to_the_parent(disk, writer, *others)
+        for inherited in (disk, writer):
+            if inherited is not None:
+                with suppress(OSError):
+                    inherited.abandon_after_fork()
 
     def __enter__(self) -> Self:
         return self
@@ -314,5 +343,12 @@ class Recorder:
         return f"<Recorder {'closed' if self._ledger.closed else 'open'}>"
 
 
+def _bus_at(address: SecretStr) -> Callable[[], Bus | None]:
+    # A folder that is no place for a socket costs the announcements, not the application its start.
+    with suppress(OSError):
+        producer_bus(address)
+    return lambda: producer_bus(address)
+
+
 def _left(deadline: float) -> float:
-    return max(0.0, deadline - time.monotonic())
+    return min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)

@@ -14,6 +14,8 @@ import signal
 import sys
 import threading
 import time
+import traceback
+import tracemalloc
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ from store.recorder.encoding import EVENT_MAX_BYTES, NOT_JSON, TOO_LARGE
 from store.recorder.ledger import CLOSED, QUEUE_FULL
 from store.recorder.recorder import UNUSABLE
 from tests.store.recorder_runs import NOWHERE, PASSWORD, balanced, contents, prepare, run_script
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -354,6 +357,8 @@ def test_what_is_no_event_goes_to_the_dead_letters(
         ({"metadata": {"numbers": list(range(EVENT_MAX_BYTES))}}, TOO_LARGE),
         ({"metadata": {"shared": shared(30)}}, TOO_LARGE),
         ({"metadata": {"shared": shared(30), "object": object()}}, TOO_LARGE),
+        ({"metadata": {"shared": [list(range(10_000))] * 10_000}}, TOO_LARGE),
+        ({"metadata": {"shared": [dict.fromkeys(map(str, range(10_000)))] * 10_000}}, TOO_LARGE),
         ({"metadata": {"text": "\ud800" * 50_000}}, TOO_LARGE),
         ({"metadata": {str(n): n for n in range(EVENT_MAX_BYTES)}}, TOO_LARGE),
         ({"metadata": {Hostile: Hostile(), "x": MagicMock(spec=dict)}}, NOT_JSON),
@@ -367,6 +372,37 @@ def test_what_is_too_large_is_dropped_and_counted(
     assert recorder.record(event.pop("event_type", "job.executed"), **event) is False
     assert time.monotonic() - began < 2.0
     assert recorder.stats().dropped == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"x" * 1_000_000: 1},
+        {"inner": [{"x" * 1_000_000: 1}]},
+        {"x" * 10_000 + str(n): n for n in range(100)},
+    ],
+)
+def test_keys_that_are_too_large_are_not_even_encoded(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, metadata: dict[str, Any]
+) -> None:
+    encodes = MagicMock(return_value=b"{}")
+    monkeypatch.setattr("store.recorder.encoding.to_json", encodes)
+    assert recorder.record("job.executed", metadata=metadata) is False
+    assert recorder.record("job.executed", **metadata) is False
+    assert recorder.stats().dropped == {TOO_LARGE: 2}
+    encodes.assert_not_called()
+
+
+def test_a_large_dict_is_not_copied_before_it_is_measured(recorder: Recorder) -> None:
+    large = dict.fromkeys(range(500_000))
+    tracemalloc.start()
+    try:
+        assert recorder.record("job.executed", metadata={"object": object(), "large": large}) is False
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The pairs alone would take 28 megabytes.
+    assert peak < 5_000_000
 
 
 def test_a_dict_that_changes_meanwhile_harms_nothing(recorder: Recorder) -> None:
@@ -425,6 +461,9 @@ def test_what_changes_after_record_changes_nothing(recorder: Recorder, url: str)
 
 def test_record_raises_not_even_at_the_end_of_the_stack(recorder: Recorder) -> None:
     answers: list[bool] = []
+    # The writer runs: it cannot be started where the stack ends, and nobody records later.
+    assert recorder.record("job.executed")
+    wait_until(lambda: recorder.stats().stored == 1)
 
     def deeper() -> None:
         try:
@@ -436,12 +475,11 @@ def test_record_raises_not_even_at_the_end_of_the_stack(recorder: Recorder) -> N
         deeper()
     assert len(answers) > 500
     assert True in answers
-    assert recorder.flush(20)
-    assert recorder.stats().stored == sum(answers)
+    # Whoever was last to ring had no stack left. Not by a flush, which would ring too.
+    wait_until(lambda: recorder.stats().stored == 1 + sum(answers), 20)
     assert recorder.stats().balance == 0
-    # Whoever was last to ring had no stack left: the writer must still wake for the next one.
     assert recorder.record("job.executed")
-    assert recorder.flush(10)
+    wait_until(lambda: recorder.stats().stored == 2 + sum(answers))
 
 
 @pytest.mark.no_cover
@@ -454,6 +492,8 @@ def test_an_interrupt_while_recording_leaves_the_balance_at_0(recorder: Recorder
             records = False
             raise KeyboardInterrupt
 
+    # What is logged is logged before: an interrupt could leave a lock of `logging` taken.
+    recorder.record("job.executed", metadata={"too": "large" * EVENT_MAX_BYTES})
     interrupted = 0
     with interrupted_by(interrupt):
         while interrupted < 300:
@@ -465,9 +505,11 @@ def test_an_interrupt_while_recording_leaves_the_balance_at_0(recorder: Recorder
             except KeyboardInterrupt:
                 interrupted += 1
     assert recorder.stats().balance == 0
-    assert recorder.flush(30)
+    # Not by a flush, which would ring for those whose ring was interrupted.
+    wait_until(lambda: not recorder.stats().queued, 30)
+    stored = recorder.stats().stored
     assert recorder.record("job.executed")
-    assert recorder.flush(10)
+    wait_until(lambda: recorder.stats().stored == stored + 1)
     assert recorder.stats().balance == 0
 
 
@@ -650,6 +692,16 @@ def test_events_recorded_while_the_recorder_is_closed_are_stored_or_counted(url:
         assert stats.stored == sum(kept)
 
 
+def test_time_without_end_may_be_given(url: str) -> None:
+    recorder = Recorder(url, options=RecorderOptions(exit_timeout=math.inf))
+    recorder.record("job.executed")
+    assert recorder.flush(math.inf)
+    recorder.flush_at_exit()
+    recorder.close_at_exit()
+    assert recorder.close(math.inf)
+    assert recorder.stats().stored == 1
+
+
 def test_flush_and_close_return_in_time_though_nothing_can_be_stored() -> None:
     recorder = Recorder(NOWHERE)
     recorder.record("job.executed")
@@ -679,6 +731,12 @@ def test_an_unusable_bus_is_refused_without_quoting_it() -> None:
     with pytest.raises(ValueError, match="bus") as caught:
         Recorder(NOWHERE, f"http://:{PASSWORD}@host")
     assert PASSWORD not in str(caught.value)
+    # What a reporter of errors shows besides: the local variables, and who they belong to.
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)][1:]
+    assert {frame.f_code.co_name for frame in frames} >= {"__init__", "producer_bus"}
+    for frame in frames:
+        assert PASSWORD not in repr(frame.f_locals)
+    assert repr(frames[0].f_locals["self"]) == "<Recorder open>"
 
 
 @pytest.mark.parametrize("wrap", [str, SecretStr])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from store.recorder import lifecycle
 from tests.store.recorder_runs import contents, prepare, run_script
+from tests.waiting import wait_until
 
 PREAMBLE = """
 import json, os, sys, threading, time
@@ -240,3 +245,172 @@ assert code == 0
         store_url,
     )
     assert run.said == [[], 1]
+
+
+@pytest.mark.parametrize("spools", [False, True])
+def test_a_child_begins_anew_though_no_descriptor_is_left(
+    store_url: str, tmp_path: Path, spools: bool
+) -> None:
+    prepare(store_url)
+    run = run_script(
+        PREAMBLE
+        + """
+import resource
+from pathlib import Path
+from store.recorder import SpoolSettings
+spool = SpoolSettings(folder=Path(sys.argv[2]) if sys.argv[2] else None)
+recorder = Recorder(sys.argv[1], options=RecorderOptions(spool=spool))
+recorder.record("app.started", metadata={"who": "parent"})
+assert recorder.flush(10)
+
+def inherited():
+    return [fd for fd in connections if os.path.realpath(f"/proc/self/fd/{fd}") == connections[fd]]
+
+def work():
+    kept = inherited()
+    for file in held:
+        os.close(file)
+    before = recorder.stats().accepted
+    answer = recorder.record("job.executed", metadata={"who": "child"})
+    flushed = recorder.flush(20)
+    stats = recorder.stats()
+    # What wakes the loop of the parent is a pair of sockets, of which one end stays.
+    os.write(1, json.dumps([before, answer, flushed, stats.accepted, stats.stored, len(kept) <= 1]).encode())
+    return recorder.close(10)
+
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+names = {fd: os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
+connections = {fd: name for fd, name in names.items() if "socket:" in name}
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+pid = fork(work)
+for file in held:
+    os.close(file)
+code = wait(pid, 40)
+recorder.record("app.started", metadata={"who": "parent"})
+assert recorder.flush(20)
+stats = recorder.stats()
+assert (code, stats.accepted, stats.stored, stats.balance) == (0, 2, 2, 0), (code, stats)
+""",
+        store_url,
+        tmp_path / "spool" if spools else "",
+        timeout=90,
+    )
+    assert run.said == [0, True, True, 1, 1, True]
+    by = Counter(event.metadata["who"] for event in contents(store_url).events)
+    assert by == {"parent": 2, "child": 1}
+
+
+class Member:
+    """Lives in the process, and fails at whatever it is told."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        def be_told() -> None:
+            self.told.append(name)
+            if self.fails:
+                raise ZeroDivisionError
+
+        return be_told
+
+
+@pytest.fixture
+def living(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As at the start of a process, in which nothing lives yet."""
+    living = type(lifecycle._living)()
+    monkeypatch.setattr(lifecycle, "_living", living)
+    return living
+
+
+def test_one_that_fails_keeps_no_other_from_following_the_process(living: Any) -> None:
+    members: list[Any] = [Member(fails=True), Member(), Member(fails=True)]
+    for member in members:
+        lifecycle.register(member)
+    for act in (lifecycle._flush_all, lifecycle._close_all, lifecycle._pause_all, lifecycle._resume_all):
+        act()
+    lifecycle._pause_all()
+    lifecycle._begin_all_anew()
+    acts = ["flush_at_exit", "close_at_exit", "pause_before_fork", "resume_after_fork"]
+    for member in members:
+        assert member.told == [*acts, "pause_before_fork", "begin_anew_after_fork"]
+
+
+def test_recorders_may_be_made_while_the_process_forks(living: Any) -> None:
+    ends = threading.Event()
+    made: list[Any] = []
+
+    def make() -> None:
+        while not ends.is_set():
+            made.append(Member())
+            lifecycle.register(made[-1])
+            if len(made) > 2000:
+                del made[:1000]
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        wait_until(lambda: len(made) > 500)
+        for _ in range(200):
+            lifecycle._pause_all()
+            lifecycle._resume_all()
+    finally:
+        ends.set()
+        thread.join()
+
+
+INTERRUPTED_FORKS = """
+import json, os, signal, sys, threading
+from store.recorder import Recorder
+
+recorder = Recorder(sys.argv[1])
+recorder.record("job.executed")
+assert recorder.flush(20)
+sys.unraisablehook = lambda _: None
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def interrupt(*_):
+    raise Interrupted
+
+
+def fork():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+signal.signal(signal.SIGVTALRM, interrupt)
+for _ in range(150):
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005, 0.0007)
+        fork()
+    except Interrupted:
+        pass
+signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+other = threading.Thread(target=fork)
+other.start()
+other.join(20)
+recorder.record("job.executed")
+print(json.dumps([other.is_alive(), recorder.flush(20)]))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_signal_handler_that_raises_in_the_middle_of_a_fork_holds_up_nobody(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    prepare(url)
+    run = run_script(INTERRUPTED_FORKS, url, timeout=90)
+    assert run.said == [False, True]

@@ -13,7 +13,7 @@ import pytest
 
 from store.event import Event
 from store.recorder import Recorder, RecorderOptions, SpoolSettings
-from store.recorder.listeners import MAX_WAITING, Listener
+from store.recorder.listeners import MAX_WAITING, MAX_WAITING_BYTES, Listener
 from store.spool import Spool
 from tests.events import make_events
 from tests.store.recorder_runs import balanced, contents, prepare, refusing_trigger
@@ -137,6 +137,59 @@ def test_what_a_slow_listener_cannot_take_is_left_out_and_counted(url: str) -> N
     assert heard.numbers == sorted(heard.numbers)
 
 
+def test_large_events_that_wait_for_a_listener_are_bounded_by_their_bytes() -> None:
+    go_on = threading.Event()
+    heard = Heard()
+
+    def slow(events: Sequence[Event]) -> None:
+        assert go_on.wait(60)
+        heard(events)
+
+    listener = Listener(slow, lambda: None)
+    half = MAX_WAITING_BYTES // 2
+    assert [listener.tell(make_events(1, metadata={"n": n}), half) for n in range(3)] == [True, True, False]
+    go_on.set()
+    wait_until(lambda: heard.calls == 2)
+    # There is room again; and one that is alone is taken however large it is.
+    wait_until(lambda: listener.tell(make_events(1, metadata={"n": 3}), 2 * MAX_WAITING_BYTES))
+    assert listener.close(10) == 0
+    assert heard.numbers == [0, 1, 3]
+
+
+def test_large_events_that_a_slow_listener_cannot_take_are_counted(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.recorder.listeners.MAX_WAITING_BYTES", 200_000)
+    go_on = threading.Event()
+    recorder = Recorder(url, options=RecorderOptions(batch_events=1))
+    recorder.on_recorded(lambda _: go_on.wait(60))
+    with recorder, balanced(recorder):
+        for n in range(10):
+            recorder.record("job.executed", metadata={"n": n, "text": "x" * 60_000})
+        assert recorder.flush(20)
+        stats = recorder.stats()
+        assert (stats.stored, stats.listener_overflows) == (10, 7)
+        go_on.set()
+
+
+def test_a_listener_goes_on_though_its_failure_cannot_be_logged(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("store.recorder.listeners.logger.error", broken)
+    monkeypatch.setattr("store.recorder.listeners.logger.exception", broken)
+    heard = Heard(ZeroDivisionError())
+    with Recorder(url) as recorder:
+        recorder.on_recorded(heard)
+        for n in range(3):
+            record(recorder, n)
+            assert recorder.flush(10)
+        assert recorder.close(10)
+    assert heard.numbers == [0, 1, 2]
+
+
 def test_closing_lets_listeners_finish_within_its_time_and_counts_what_they_miss(url: str) -> None:
     go_on = threading.Event()
     heard = Heard()
@@ -221,8 +274,8 @@ def test_without_threads_a_listener_misses_events_and_that_is_known(monkeypatch:
     listener = Listener(heard, lambda: None)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        assert listener.tell(make_events(3)) is False
-    assert listener.tell(make_events(2, metadata={"n": 7})) is True
+        assert listener.tell(make_events(3), 300) is False
+    assert listener.tell(make_events(2, metadata={"n": 7}), 200) is True
     assert listener.close(5) == 0
     assert heard.numbers == [7, 7]
-    assert listener.tell(make_events(1)) is False
+    assert listener.tell(make_events(1), 100) is False

@@ -22,6 +22,7 @@ from store.event import Event
 from store.memory_bus import MemoryBus
 from store.recorder import Recorder, RecorderOptions, SpoolSettings
 from store.recorder.background_writer import INTERNAL_ERROR
+from store.recorder.batch import ATTEMPTS_MAX, Batch
 from store.recorder.bell import Bell
 from store.recorder.delivery import RECENT_IDS, Delivery
 from store.recorder.disk import Disk
@@ -327,7 +328,7 @@ def test_retries_are_told_to_nobody_else(
     wait_until(lambda: recorder.stats().retries > 3)
     recorder.close(1)
     said = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.name for record in said] == ["store.recorder.background_writer"]
+    assert [record.name for record in said] == ["store.recorder.background_writer", "store.recorder.recorder"]
     assert "of an event" not in caplog.text
     assert capfd.readouterr().out == ""
 
@@ -346,19 +347,25 @@ def test_retries_come_less_and_less_often() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "within"])
-def test_an_error_of_our_own_costs_its_batch_and_no_other(
-    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, when: str
+@pytest.mark.parametrize("passes", [True, False])
+def test_an_error_of_our_own_is_tried_again_and_costs_no_other_batch(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, when: str, passes: bool
 ) -> None:
+    monkeypatch.setattr("store.recorder.background_writer.RETRY_MAX_SECONDS", 0.01)
+    monkeypatch.setattr("store.recorder.background_writer.RETRY_JITTER_SECONDS", 0.0)
     deliver = Delivery.deliver
-    failures = iter([True, False])
+    first: list[Batch] = []
+    failures = 0
 
-    async def broken(delivery: Delivery, batch: object) -> None:
+    async def broken(delivery: Delivery, batch: Batch) -> None:
+        nonlocal failures
         if when == "within":
-            await deliver(delivery, batch)  # pyright: ignore[reportArgumentType]
-        if next(failures, False):
+            await deliver(delivery, batch)
+        if batch is (first or [first.append(batch), batch])[-1] and (not passes or not failures):
+            failures += 1
             raise ZeroDivisionError
         if when == "before":
-            await deliver(delivery, batch)  # pyright: ignore[reportArgumentType]
+            await deliver(delivery, batch)
 
     monkeypatch.setattr(Delivery, "deliver", broken)
     with Recorder(url) as recorder, balanced(recorder):
@@ -366,7 +373,8 @@ def test_an_error_of_our_own_costs_its_batch_and_no_other(
             recorder.record("job.executed", metadata={"n": n})
             assert recorder.flush(10)
         stats = recorder.stats()
-    lost = 1 if when == "before" else 0
+    assert failures == (1 if passes else ATTEMPTS_MAX)
+    lost = int(when == "before" and not passes)
     assert (stats.stored, stats.dropped) == (3 - lost, {INTERNAL_ERROR: 1} if lost else {})
     assert "ZeroDivisionError" in caplog.text
     assert contents(url).numbers == [0, 1, 2][lost:]

@@ -90,6 +90,13 @@ async def test_a_retry_that_was_cut_short_can_be_repeated(store: EventStore) -> 
     assert await store.count() == 2
 
 
+async def test_a_letter_that_was_never_stored_is_refused_before_anything_is_done(store: EventStore) -> None:
+    await store.dead_letters.add([letter(encode(make_event(1)))])
+    with pytest.raises(ValueError, match="never stored"):
+        await retry(store, [*await store.dead_letters.oldest(), letter(encode(make_event(2)))])
+    assert (await store.count(), await store.dead_letters.count()) == (0, 1)
+
+
 async def test_a_payload_without_id_and_time_gets_those_of_its_letter(store: EventStore) -> None:
     known = make_event(7).id
     await store.dead_letters.add(
