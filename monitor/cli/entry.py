@@ -24,7 +24,9 @@ def run() -> NoReturn:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except OSError as error:
-        status = _report(error)
+        _report(error)
+        _drop_output()
+        status = 1
     sys.exit(_flushed(status))
 
 
@@ -47,13 +49,18 @@ def _flushed(status: int | str | None) -> int | str | None:
         sys.stdout.flush()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            status = _report(error)
-        # Python flushes once more at its exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _report(error)
+            status = 1
+        _drop_output()
     return status
 
 
-def _report(error: OSError) -> int:
+def _drop_output() -> None:
+    """What is still in the buffer would be tried again, at the latest when Python ends, with another complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _report(error: OSError) -> None:
     from monitor.cli.options import say
 
     say(
@@ -61,4 +68,3 @@ def _report(error: OSError) -> int:
         if error.filename is None
         else str(error)
     )
-    return 1
