@@ -21,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     type_coerce,
 )
 from sqlalchemy.sql.elements import UnaryExpression
@@ -115,8 +116,15 @@ def dated(dialect: str) -> ColumnElement[bool]:
     moment = events.c.inserted_at
     if dialect == "sqlite":
         # Not by a range, for which SQLite would prefer the index of times to a better one.
-        return type_coerce(moment, String()).op("GLOB", is_comparison=True)(_DATE)
+        return begins_with_date(moment, dialect)
     return and_(moment >= _EARLIEST, moment < _LATEST)
+
+
+def begins_with_date(column: ColumnElement[datetime], dialect: str) -> ColumnElement[bool]:
+    """Whether a moment is one, as far as its database lets anything else in: how old that is nobody can tell."""
+    if dialect != "sqlite":
+        return true()
+    return type_coerce(column, String()).op("GLOB", is_comparison=True)(_DATE)
 
 
 def minute_column(dialect: str) -> ColumnElement[int]:

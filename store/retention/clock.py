@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.column_types import MOMENT
-from store.event_selection import minute_column
-from store.retention.raw_values import dated
+from store.event_selection import begins_with_date, minute_column
 from store.tables import dead_letters, event_rollups, events
 
 SLACK = timedelta(days=1)
@@ -78,12 +77,14 @@ async def _newest(connection: AsyncConnection, until: datetime) -> datetime | No
     statements: list[tuple[Any, ...]] = [
         (
             select(minute_column(dialect))
-            .where(happened <= until, dated(happened, dialect), minute_column(dialect).is_not(None))
+            .where(
+                happened <= until, begins_with_date(happened, dialect), minute_column(dialect).is_not(None)
+            )
             .order_by(happened.desc(), events.c.id.desc()),
         ),
         (
             select(minute).where(minute <= last_minute).order_by(minute.desc()),
-            select(failed).where(failed <= until, dated(failed, dialect)).order_by(failed.desc()),
+            select(failed).where(failed <= until, begins_with_date(failed, dialect)).order_by(failed.desc()),
         ),
     ]
     for alternatives in statements:

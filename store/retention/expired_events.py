@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
 from store.database import Database
+from store.event_selection import begins_with_date, minute_column
 from store.retention.policy import Cutoffs
 from store.retention.raw_values import (
     bound,
     bound_moment,
-    counted_minute,
-    dated,
     raw,
     raw_moment,
     text_of,
@@ -52,7 +51,7 @@ class _Sweep:
 
     def over(self, dialect: str) -> tuple[ColumnElement[bool], ...]:
         moment, category = events.c.inserted_at, events.c.category
-        found = [moment < self.before, dated(moment, dialect)]
+        found = [moment < self.before, begins_with_date(moment, dialect)]
         if self.since is not None:
             found.append(moment >= self.since)
         if self.category is not None:
@@ -159,7 +158,7 @@ async def delete_expired(
     if dialect != "postgresql":
         # Looked at again: a store that was cleared gives out its positions anew.
         chosen += conditions
-    minute = counted_minute(dialect).label("minute")
+    minute = minute_column(dialect).label("minute")
     severity = func.coalesce(events.c.severity, literal_column(f"'{NO_SEVERITY}'")).label("severity")
     kind = (events.c.category, events.c.event_type)
     cells = select(minute, *kind, severity, func.count().label("number")).where(*chosen)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
-from store.retention.raw_values import counted_minute, dated
+from store.event_selection import begins_with_date, minute_column
 from store.rollups import minute_of
 from store.tables import dead_letters, event_rollups, events
 
@@ -64,7 +64,10 @@ class ExpiredLetters:
     def __init__(self, database: Database, before: datetime) -> None:
         self._database = database
         failed = dead_letters.c.failed_at
-        self._conditions: list[ColumnElement[bool]] = [failed < before, dated(failed, database.dialect)]
+        self._conditions: list[ColumnElement[bool]] = [
+            failed < before,
+            begins_with_date(failed, database.dialect),
+        ]
 
     async def count(self) -> int:
         """How many there are."""
@@ -92,6 +95,8 @@ class ExpiredLetters:
 async def _oldest_minute(connection: AsyncConnection) -> int | None:
     """The minute of the oldest event; None when there is none."""
     dialect, moment = connection.dialect.name, events.c.inserted_at
-    statement = select(counted_minute(dialect)).where(dated(moment, dialect)).order_by(moment, events.c.id)
+    statement = (
+        select(minute_column(dialect)).where(begins_with_date(moment, dialect)).order_by(moment, events.c.id)
+    )
     oldest = (await connection.execute(statement.limit(1))).scalar()
     return None if oldest is None else int(oldest)

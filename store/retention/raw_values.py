@@ -13,21 +13,16 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     String,
-    case,
     cast,
     func,
     literal,
-    null,
-    true,
     type_coerce,
 )
 
 from store.column_types import UtcDateTime
-from store.event_selection import minute_column
 from store.tables import events
 
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)
-_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 
 
 def raw(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
@@ -65,21 +60,6 @@ def bound_moment(value: Any, dialect: str) -> ColumnElement[Any]:
     """What `raw_moment` gave, to be compared with the column."""
     column = events.c.inserted_at
     return bound(value, column, dialect) if dialect == "sqlite" else literal(value, column.type)
-
-
-def counted_minute(dialect: str) -> ColumnElement[Any]:
-    """The minute under which an event is counted; NULL when its moment is none."""
-    minute = minute_column(dialect)
-    if dialect == "postgresql":
-        return case((func.isfinite(events.c.inserted_at), minute), else_=null())
-    return minute
-
-
-def dated(column: ColumnElement[datetime], dialect: str) -> ColumnElement[bool]:
-    """Whether a moment begins with a date: how old anything else is nobody can tell."""
-    return (
-        type_coerce(column, String()).op("GLOB", is_comparison=True)(_DATE) if dialect == "sqlite" else true()
-    )
 
 
 def text_of(value: Any) -> str:
