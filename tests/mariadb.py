@@ -68,6 +68,8 @@ class MariadbServer(DatabaseServer):
         words = [
             "--no-defaults",
             f"--datadir={self.data}",
+            # A server that starts deletes the temporary files of all others in the folder that is the default.
+            f"--tmpdir={self.directory}",
             "--skip-name-resolve",
             "--innodb-buffer-pool-size=16M",
             "--innodb-log-file-size=32M",
