@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The tests start Python hundreds of times, which would compile everything anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check faults bench lock pictures
@@ -23,14 +25,14 @@ run: $(STAMP) ## the console on EVTOP_STORE and EVTOP_BUS
 	$(BIN)/evtop
 
 test: $(STAMP) ## every test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(STAMP) ## format, lint, types, import contracts, tests with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='store/*,monitor/model/*' --fail-under=90 --format=total
 
 faults: $(STAMP) ## the long fault tests, about two hours; EVTOP_FAULT_REPEATS and EVTOP_FAULT_SEED change them

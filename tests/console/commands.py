@@ -15,6 +15,7 @@ from store.bus import CHANNEL
 from store.embedded import dying_with_parent
 from store.event import Event
 from store.events import EventStore
+from tests.console.forked_commands import run_forked
 from tests.pty_console import PrivateHome
 from tests.waiting import wait_until
 
@@ -25,9 +26,13 @@ WITHIN = 10.0
 
 def evtop(home: PrivateHome, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, on no terminal. `variables` are added to the environment of `home`."""
+    environment = {**home.environment, **variables}
+    if not any(name.startswith("PYTHON") for name in variables):
+        return run_forked(words, environment, WITHIN)
+    # What Python reads once, when it starts.
     return subprocess.run(
         [*EVTOP, *words],
-        env={**home.environment, **variables},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

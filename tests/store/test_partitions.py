@@ -453,7 +453,7 @@ async def test_rows_that_something_else_wrote_are_in_no_count(store: Database) -
 async def test_a_pruner_that_is_killed_between_detaching_and_dropping_is_carried_on(
     store: Database, url: str, seed: int
 ) -> None:
-    batch = history(4000, seed, days=380)
+    batch = history(2000, seed, days=380)
     await years(store, batch)
     async with asyncio.timeout(DEADLINE), pruner(url, 60, "none") as process:
         assert process.stdin is not None
@@ -475,7 +475,7 @@ async def test_a_pruner_that_is_killed_between_detaching_and_dropping_is_carried
 async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = history(3000, seed=4, days=380)
+    batch = history(1500, seed=4, days=380)
     await years(store, batch)
     policy = RetentionPolicy(days=60)
     calls = 0
@@ -501,7 +501,7 @@ async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
 
 async def test_two_pruners_and_an_appender_at_once_lose_and_double_nothing(store: Database, url: str) -> None:
     seed = 6
-    batch = history(4000, seed, days=380)
+    batch = history(2000, seed, days=380)
     await years(store, batch)
     policy = RetentionPolicy(days=60, by_category={"none": FOR_EVER})
     repository = EventRepository(store)

@@ -111,7 +111,7 @@ async def test_what_is_kept_and_counted_equals_a_brute_force(
     """Many are of the same moment, more than are looked up at once when those are three."""
     monkeypatch.setattr(expired_events, "BATCH", batch_size)
     seed = len(request.node.name)
-    batch = history(1200 if batch_size > 3 else 300, seed)
+    batch = history(600 if batch_size > 3 else 150, seed)
     await repository.append(batch)
     told: list[int] = []
     tried = await prune(database, policy, now=NOW, dry_run=True)
