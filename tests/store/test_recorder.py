@@ -10,15 +10,13 @@ import json
 import logging
 import math
 import resource
-import signal
 import sys
 import threading
 import time
 import traceback
 import tracemalloc
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -171,73 +169,6 @@ async def test_a_running_event_loop_is_not_held_up(recorder: Recorder) -> None:
     assert time.monotonic() - began < 5
     assert await asyncio.to_thread(recorder.flush, 10)
     assert recorder.stats().stored == 400
-
-
-@contextmanager
-def interrupted_by(handler: Callable[..., None]) -> Iterator[None]:
-    """Call `handler` every few milliseconds of processor time, wherever the main thread happens to be.
-
-    Coverage must be off: a handler that raises, or runs new code, inside its tracer leaves its lock locked. SIGALRM
-    belongs to pytest-timeout.
-    """
-    signal.signal(signal.SIGVTALRM, handler)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
-    try:
-        yield
-    finally:
-        # For good: the default would end the process, should a last one be under way.
-        signal.signal(signal.SIGVTALRM, signal.SIG_IGN)
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-@pytest.mark.no_cover
-def test_a_signal_handler_may_record_while_it_interrupts_record(url: str) -> None:
-    recorder = Recorder(url, options=RecorderOptions(queue_events=1_000_000, queue_bytes=2**30))
-    handled = 0
-
-    accepted: list[bool] = []
-    balances: list[int] = []
-
-    def handle(*_: object) -> None:
-        nonlocal handled
-        handled += 1
-        # What is raised here is raised inside `record()`, which would take it for its own.
-        accepted.append(recorder.record("app.interrupted"))
-        accepted.append(recorder.record("app.interrupted", metadata={"x": object()}))
-        balances.append(recorder.stats().balance)
-
-    recorded = 0
-    with balanced(recorder), interrupted_by(handle):
-        while handled < 100:
-            assert recorder.record("job.executed")
-            recorded += 1
-    assert accepted == [True] * 2 * handled
-    assert balances == [0] * handled
-    assert recorder.flush(30)
-    stats = recorder.stats()
-    assert stats.accepted == recorded + 2 * handled
-    assert (stats.stored, stats.balance) == (stats.accepted, 0)
-    assert recorder.close(10)
-
-
-@pytest.mark.no_cover
-def test_refusals_in_a_signal_handler_are_all_counted() -> None:
-    recorder = Recorder(NOWHERE, options=RecorderOptions(queue_events=1))
-    recorder.close()
-    handled = 0
-
-    def handle(*_: object) -> None:
-        nonlocal handled
-        handled += 1
-        recorder.record("app.interrupted")
-
-    recorded = 0
-    with interrupted_by(handle):
-        while handled < 100:
-            recorder.record("job.executed")
-            recorded += 1
-    stats = recorder.stats()
-    assert stats.accepted == stats.dropped[CLOSED] == recorded + handled
 
 
 def test_a_destructor_may_record(recorder: Recorder) -> None:
@@ -480,38 +411,6 @@ def test_record_raises_not_even_at_the_end_of_the_stack(recorder: Recorder) -> N
     assert recorder.stats().balance == 0
     assert recorder.record("job.executed")
     wait_until(lambda: recorder.stats().stored == 2 + sum(answers))
-
-
-@pytest.mark.no_cover
-def test_an_interrupt_while_recording_leaves_the_balance_at_0(recorder: Recorder) -> None:
-    records = False
-
-    def interrupt(*_: object) -> None:
-        nonlocal records
-        if records:
-            records = False
-            raise KeyboardInterrupt
-
-    # What is logged is logged before: an interrupt could leave a lock of `logging` taken.
-    recorder.record("job.executed", metadata={"too": "large" * EVENT_MAX_BYTES})
-    interrupted = 0
-    with interrupted_by(interrupt):
-        while interrupted < 300:
-            try:
-                records = True
-                # An interrupt that meets a destructor or a callback of the garbage collector is only printed there.
-                while records:
-                    recorder.record("job.executed")
-                    recorder.record("job.executed", metadata={"too": "large" * EVENT_MAX_BYTES})
-            except KeyboardInterrupt:
-                interrupted += 1
-    assert recorder.stats().balance == 0
-    # Not by a flush, which would ring for those whose ring was interrupted.
-    wait_until(lambda: not recorder.stats().queued, 30)
-    stored = recorder.stats().stored
-    assert recorder.record("job.executed")
-    wait_until(lambda: recorder.stats().stored == stored + 1)
-    assert recorder.stats().balance == 0
 
 
 @pytest.mark.parametrize("by", ["count", "bytes"])

@@ -1,6 +1,6 @@
 """Signal handlers that raise wherever they interrupt the application: the recorder goes on, and everything is counted.
 
-What a handler may raise is raised at the places where it does harm; `test_recorder.py` has the real signals.
+What a handler may raise is raised at the places where it does harm; `test_recorder_signals.py` has the real signals.
 """
 
 from __future__ import annotations
