@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tests.bench import append, event_cost, growth, outage, recording, startup, store_to_eye, sustained
+from tests.bench import (
+    append,
+    event_cost,
+    growth,
+    outage,
+    recording,
+    retention,
+    startup,
+    store_to_eye,
+    sustained,
+)
 from tests.bench.figure import Figure
 
 
@@ -42,6 +52,11 @@ BENCHES = (
         recording.run,
     ),
     Bench("outage", ("record_away_p99_ratio", "spool_drain_rate", "outage_balance"), outage.run),
+    Bench(
+        "retention",
+        tuple(f"prune_{name}_longest_lock_ms" for name in retention.DATABASES),
+        retention.run,
+    ),
     Bench(
         "sustained_2000",
         (

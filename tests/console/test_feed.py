@@ -136,7 +136,7 @@ async def test_an_announced_event_is_handed_on_once_and_confirmed(store: Applica
 async def test_the_first_event_after_a_quiet_spell_comes_at_once_then_one_frame_at_a_time(
     store: Application,
 ) -> None:
-    frame = 0.25
+    frame = 0.5
     async with live(store, FeedOptions(frame=frame)) as watch:
         loop = asyncio.get_running_loop()
         await until(lambda: loop.time() > watch.times[-1] + frame)
@@ -144,10 +144,10 @@ async def test_the_first_event_after_a_quiet_spell_comes_at_once_then_one_frame_
         began = loop.time()
         for _ in range(12):
             await store.create(1)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         await until(lambda: len(watch.events) == 12)
         times = watch.times[seen:]
-        assert times[0] - began < 0.15
+        assert times[0] - began < 0.4
         assert all(later - earlier >= frame * 0.95 for earlier, later in pairwise(times))
         assert len(times) <= 5
 

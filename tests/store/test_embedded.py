@@ -137,7 +137,7 @@ def finish(process: subprocess.Popen[str]) -> None:
 def test_ensure_starts_a_server_without_waiting_for_it(bus: EmbeddedBus) -> None:
     began = time.monotonic()
     bus.ensure()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     assert bus.owned
     bus.wait_ready(DEADLINE)
     with socket.socket(socket.AF_UNIX) as client:

