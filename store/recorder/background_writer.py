@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
-from contextlib import suppress
 from typing import NamedTuple
 
 # Not stamina, which tells hooks of the whole process of each retry, and stops trying where the host says so.
@@ -18,6 +16,7 @@ from store.recorder.bell import Bell
 from store.recorder.delivery import Delivery
 from store.recorder.disk import Disk
 from store.recorder.event_loop import WriterLoop
+from store.recorder.flushes import Flush, Flushes
 from store.recorder.fork_pause import ForkPause
 from store.recorder.ledger import CLOSED, Ledger
 from store.recorder.options import WriterOptions
@@ -41,12 +40,6 @@ class _Commit(NamedTuple):
     began: float
 
 
-class _Flush(NamedTuple):
-    goal: int
-    drains: bool
-    done: threading.Event
-
-
 class BackgroundWriter:
     """Runs in a thread and an event loop of its own, from `run` to `stop`.
 
@@ -66,7 +59,7 @@ class BackgroundWriter:
         self._producer = producer
         self._loop = WriterLoop()
         self._disk = disk
-        self._flushes: deque[_Flush] = deque()
+        self._flushes = Flushes()
         self._commit: _Commit | None = None
         self._oldest = 0.0
         self._stopping = self._warned = self._failed = False
@@ -79,17 +72,9 @@ class BackgroundWriter:
         Returns:
             False when that was not reached in `timeout` seconds.
         """
-        flush = _Flush(self._ledger.goal, drains, threading.Event())
-        try:
-            self._flushes.append(flush)
-            self.bell.ring()
-            return flush.done.wait(timeout)
-        finally:
-            self._withdraw(flush)
-
-    def _withdraw(self, flush: _Flush) -> None:
-        with suppress(ValueError):
-            self._flushes.remove(flush)
+        return self._flushes.wait(
+            Flush(self._ledger.goal, drains, threading.Event()), timeout, self.bell.ring
+        )
 
     def stop(self) -> None:
         """End `run`: what is in memory then goes to the disk, or is dropped and counted. From any thread."""
@@ -283,13 +268,9 @@ class BackgroundWriter:
         """Tell those who wait for a flush that it is done, if what is on disk will stay there."""
         left = self._ledger.left
         drained = self._ledger.away is not None or (self._commit is None and not len(self._ledger))
-        reached = [
-            flush for flush in list(self._flushes) if flush.goal <= left and (drained or not flush.drains)
-        ]
+        reached = self._flushes.reached(left, drained=drained)
         if self._disk.sync(now=bool(reached)):
-            for flush in reached:
-                self._withdraw(flush)
-                flush.done.set()
+            self._flushes.answer(reached)
 
     async def _shut_down(self) -> None:
         try:

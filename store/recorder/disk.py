@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 
 from store.recorder.batch import MAX_BYTES
 from store.recorder.ledger import Ledger
 from store.recorder.options import SpoolSettings
+from store.recorder.safe_logging import log_safely
 from store.spool import Spool, SpoolError, SpoolOptions
 
 logger = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ class Disk:
         self._spool, self._next_open = None, 0.0
         spool.close()
         self.open_if_due()
-        self._say(f"the spool {spool.folder} was removed, with {lost} events in it")
+        log_safely(logger.warning, "the spool %s was removed, with %d events in it", spool.folder, lost)
 
     def _next_orphan(self) -> Spool | None:
         if self._adopted is not None and not self._adopted.is_empty:
@@ -212,12 +212,7 @@ class Disk:
     def _warn(self, trouble: str, error: Exception) -> None:
         if trouble not in self._warned:
             self._warned.add(trouble)
-            self._say(str(error))
-
-    def _say(self, message: str) -> None:
-        # A filter of the host's that raises must not keep an event from being put where it belongs.
-        with suppress(Exception):
-            logger.warning("%s", message)
+            log_safely(logger.warning, "%s", error)
 
 
 def _size(payloads: Sequence[bytes]) -> int:

@@ -24,10 +24,11 @@ from store.recorder.delivery import Delivery
 from store.recorder.disk import Disk
 from store.recorder.encoding import UnfitEventError, encoded
 from store.recorder.event_loop import THREAD_NAME
-from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger, RecorderStats
+from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger
 from store.recorder.listeners import Callback, Listener
 from store.recorder.options import RecorderOptions
 from store.recorder.safe_logging import log_safely
+from store.recorder.stats import RecorderStats
 from store.recording import EventFields
 from store.sampling import KEPT_SHARE, Sampling
 

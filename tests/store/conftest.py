@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert
 
 from store.database import Database
+from store.recorder import Recorder
 from store.repository import EventRepository
 from store.tables import event_head, metadata
 from tests.database_server import DatabaseServer
+from tests.postgres import PostgresServer
+from tests.store.recorder_runs import prepare
 
 SERVERS = {"postgresql": "postgres", "mariadb": "mariadb"}
 """The fixture that gives a server of each kind."""
 
 
 def _migrate(url: str) -> None:
-    async def open_once() -> None:
-        await (await Database.open(url)).close()
-
     # In a thread of its own, as a loop of pytest's may be set here.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, open_once()).result()
+        thread.submit(prepare, url).result()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The URL of an empty SQLite store of this test's own, its schema up to date."""
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    prepare(url)
+    return url
+
+
+@pytest.fixture
+def recorder(url: str) -> Iterator[Recorder]:
+    """Records into the store at `url`; closed at the end."""
+    with Recorder(url) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of a new empty database of PostgreSQL's."""
+    created = postgres.create_database()
+    yield created
+    postgres.drop(created)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -27,13 +27,11 @@ from store.retention.expired_events import delete_expired
 from store.short_transactions import ShortTransactions
 from store.tables import event_head, event_rollups
 from tests.events import make_event
-from tests.postgres import PostgresServer
 from tests.store.oracle import assert_counted, cells, counted, random_id, run_sql
+from tests.store.partitioned import MONTHS, OTHERS, rows_of, tables
 from tests.store.retained import NOW, assert_holds, uuid7_at
 
 DEADLINE = 60.0
-MONTHS = ["events_2025_02", "events_2025_03", "events_2025_04", "events_2025_05", "events_2025_06"]
-OTHERS = ["events_default", "events_other"]
 LATER = datetime(2025, 9, 10, 12, tzinfo=UTC)
 """`prune` has not been run since `NOW`: there is no partition of this month and the two before it."""
 FOR_GOOD = RetentionPolicy(days=FOR_EVER)
@@ -42,17 +40,9 @@ ELSEWHERE = ("events_copy", "events_copy_default", "events_replaced")
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a new database."""
-    created = postgres.create_database()
-    yield created
-    postgres.drop(created)
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Database]:
+async def store(postgres_url: str) -> AsyncIterator[Database]:
     """An empty store, partitioned at `NOW`."""
-    database = await Database.open(url)
+    database = await Database.open(postgres_url)
     assert await partition(database, now=NOW) == [*MONTHS, *OTHERS]
     yield database
     await database.close()
@@ -82,21 +72,6 @@ def month(year: int, number: int) -> datetime:
     return datetime(year, number, 1, tzinfo=UTC)
 
 
-async def tables(database: Database) -> list[str]:
-    """The tables of events there are, partitions or not, without the table itself."""
-    statement = (
-        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'events\\_%' ORDER BY 1"
-    )
-    async with database.read() as connection:
-        return [row[0] for row in await connection.exec_driver_sql(statement)]
-
-
-async def rows_of(database: Database, table: str) -> int:
-    """How many rows a partition has."""
-    async with database.read() as connection:
-        return (await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")).scalar_one()
-
-
 async def assert_tidy(database: Database) -> None:
     """Fail if a trigger, a constraint or a setting of the split is left."""
     statement = (
@@ -111,7 +86,7 @@ async def assert_tidy(database: Database) -> None:
 
 
 async def test_a_default_partition_full_of_months_ends_up_partitioned_while_others_append(
-    store: Database, url: str, record_property: Callable[[str, object], None]
+    store: Database, postgres_url: str, record_property: Callable[[str, object], None]
 ) -> None:
     repository, random = EventRepository(store), Random(3)
     july, august = spread(month(2025, 7), 2500, 1), spread(month(2025, 8), 2000, 2)
@@ -127,7 +102,7 @@ async def test_a_default_partition_full_of_months_ends_up_partitioned_while_othe
     latencies: list[float] = []
 
     async def append() -> None:
-        other = await Database.open(url)
+        other = await Database.open(postgres_url)
         appender = EventRepository(other)
         while not finished.is_set():
             moment = random.choice([LATER, LATER, month(2025, 8), month(2024, 6)])
@@ -211,11 +186,13 @@ async def test_a_store_that_was_partitioned_without_one_gets_a_partition_of_othe
     await assert_counted(store, batch)
 
 
-async def test_postgresql_looks_at_no_event_under_the_lock(store: Database, url: str, small: None) -> None:
+async def test_postgresql_looks_at_no_event_under_the_lock(
+    store: Database, postgres_url: str, small: None
+) -> None:
     """It says so, at a level at which nobody listens otherwise."""
-    await run_sql(store, f"ALTER DATABASE {url.rpartition('/')[2]} SET client_min_messages = debug1")
+    await run_sql(store, f"ALTER DATABASE {postgres_url.rpartition('/')[2]} SET client_min_messages = debug1")
     said: list[str] = []
-    other = await Database.open(url)
+    other = await Database.open(postgres_url)
     await other.close()
     engine = other._engine.sync_engine  # pyright: ignore[reportPrivateUsage]
 
@@ -287,11 +264,11 @@ async def test_a_run_that_is_cut_short_anywhere_is_finished_by_the_next_one(
     await assert_tidy(store)
 
 
-async def test_two_at_once_split_it_once(store: Database, url: str, small: None) -> None:
+async def test_two_at_once_split_it_once(store: Database, postgres_url: str, small: None) -> None:
     batch = [each for number in range(1, 12) for each in spread(month(2024, number), 40, number)]
     # More than are split at once.
     batch += [each for number in range(8, 13) for each in spread(month(2023, number), 40, 20 + number)]
-    repository, other = EventRepository(store), await Database.open(url)
+    repository, other = EventRepository(store), await Database.open(postgres_url)
     await repository.append(batch)
     async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*(prune(each, FOR_GOOD, now=NOW) for each in (store, other, store)))
@@ -306,14 +283,14 @@ async def test_two_at_once_split_it_once(store: Database, url: str, small: None)
 
 
 async def test_one_that_is_overtaken_does_not_take_the_next_copy_for_the_one_that_it_has_made(
-    store: Database, url: str, small: None, monkeypatch: pytest.MonkeyPatch
+    store: Database, postgres_url: str, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another one puts that in place, and is killed when it has just begun the next."""
     monkeypatch.setattr(partitions, "RANGES_MAX", 1)
     batch = spread(month(2024, 12), 60, 1) + spread(month(2024, 11), 60, 2)
     repository = EventRepository(store)
     await repository.append(batch)
-    other = await Database.open(url)
+    other = await Database.open(postgres_url)
     copy = default_split.DefaultSplit._copy  # pyright: ignore[reportPrivateUsage]
     copies = 0
 

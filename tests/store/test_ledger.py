@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import pytest
 
-from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger, RecorderStats
+from store.recorder.ledger import CLOSED, QUEUE_FULL, Ledger
+from store.recorder.stats import RecorderStats
 
 EVENT = b"x" * 100
 

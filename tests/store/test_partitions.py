@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -30,30 +30,18 @@ from store.retention.expired_partitions import ExpiredPartitions
 from store.status import store_status
 from store.tables import events
 from tests.events import make_event, make_events
-from tests.postgres import PostgresServer
 from tests.store.oracle import assert_counted, insert_row, newest_first, numbers, random_events, run_sql
+from tests.store.partitioned import MONTHS, OTHERS, rows_of, tables
 from tests.store.retained import NOW, assert_holds, by_category, history, kept, pruner, uuid7_at
 
 DEADLINE = 60.0
 DAY = timedelta(days=1)
-MONTHS = ["events_2025_02", "events_2025_03", "events_2025_04", "events_2025_05", "events_2025_06"]
-"""The partitions of months at `NOW`, which is in March 2025."""
-OTHERS = ["events_default", "events_other"]
-"""The partitions of other ids."""
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a new database."""
-    created = postgres.create_database()
-    yield created
-    postgres.drop(created)
-
-
-@pytest.fixture
-async def plain(url: str) -> AsyncIterator[Database]:
+async def plain(postgres_url: str) -> AsyncIterator[Database]:
     """An empty PostgreSQL store that is not partitioned."""
-    database = await Database.open(url)
+    database = await Database.open(postgres_url)
     yield database
     await database.close()
 
@@ -63,21 +51,6 @@ async def store(plain: Database) -> Database:
     """An empty PostgreSQL store, partitioned at `NOW`."""
     assert await partition(plain, now=NOW) == [*MONTHS, *OTHERS]
     return plain
-
-
-async def tables(database: Database) -> list[str]:
-    """The tables of events there are, partitions or not."""
-    statement = (
-        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'events%' ORDER BY 1"
-    )
-    async with database.read() as connection:
-        return [row[0] for row in await connection.exec_driver_sql(statement)]
-
-
-async def rows_of(database: Database, table: str) -> int:
-    """How many rows a partition has."""
-    async with database.read() as connection:
-        return (await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")).scalar_one()
 
 
 async def years(database: Database, batch: list[Event], *, first: datetime = NOW - 400 * DAY) -> None:
@@ -135,7 +108,7 @@ async def test_a_store_with_events_is_refused_and_left_as_it_is(plain: Database)
     assert "there are 3 events in it" in str(caught.value)
     assert str(caught.value).isprintable()
     assert not await is_partitioned(plain)
-    assert await tables(plain) == ["events"]
+    assert await tables(plain) == []
     assert numbers(await repository.after(0)) == [0, 1, 2]
 
 
@@ -152,12 +125,12 @@ async def test_a_table_that_is_in_use_is_not_waited_for_for_long(
     assert await is_partitioned(plain)
 
 
-async def test_what_the_table_had_stays(plain: Database, url: str) -> None:
+async def test_what_the_table_had_stays(plain: Database, postgres_url: str) -> None:
     await run_sql(
         plain, "DROP ROLE IF EXISTS looker", "CREATE ROLE looker", "GRANT SELECT ON events TO looker, PUBLIC"
     )
     await partition(plain, now=NOW)
-    status = await store_status(url)
+    status = await store_status(postgres_url)
     assert status.partitioned
     assert status.is_current
     async with plain.read() as connection:
@@ -189,7 +162,7 @@ async def test_what_the_table_had_stays(plain: Database, url: str) -> None:
     assert [event.position for event in await EventRepository(plain).after(0)] == [1, 2]
     await run_sql(plain, "DROP OWNED BY looker", "DROP ROLE looker")
     await plain.close()
-    again = await Database.open(url)
+    again = await Database.open(postgres_url)
     assert await is_partitioned(again)
     assert await partition(again, now=NOW + 31 * DAY) == [*MONTHS, "events_2025_07", *OTHERS]
     await again.close()
@@ -300,9 +273,9 @@ async def test_events_that_came_before_their_partition_are_moved_into_it(store: 
     assert (await repository.append(batch)).duplicates == 32
 
 
-async def test_partitions_come_and_go_while_others_wait_to_append(store: Database, url: str) -> None:
+async def test_partitions_come_and_go_while_others_wait_to_append(store: Database, postgres_url: str) -> None:
     """Who waits has looked at the table already, and must not be in the way of who wants it for a moment."""
-    others = [await Database.open(url) for _ in range(3)]
+    others = [await Database.open(postgres_url) for _ in range(3)]
     new: list[Event] = []
 
     async def append(database: Database, number: int) -> None:
@@ -452,11 +425,11 @@ async def test_rows_that_something_else_wrote_are_in_no_count(store: Database) -
 @pytest.mark.fault
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_pruner_that_is_killed_between_detaching_and_dropping_is_carried_on(
-    store: Database, url: str, seed: int
+    store: Database, postgres_url: str, seed: int
 ) -> None:
     batch = history(2000, seed, days=380)
     await years(store, batch)
-    async with asyncio.timeout(DEADLINE), pruner(url, 60, "none") as process:
+    async with asyncio.timeout(DEADLINE), pruner(postgres_url, 60, "none") as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"go\n")
@@ -500,14 +473,20 @@ async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
     await assert_holds(EventRepository(store), kept(batch, policy))
 
 
-async def test_two_pruners_and_an_appender_at_once_lose_and_double_nothing(store: Database, url: str) -> None:
+async def test_two_pruners_and_an_appender_at_once_lose_and_double_nothing(
+    store: Database, postgres_url: str
+) -> None:
     seed = 6
     batch = history(2000, seed, days=380)
     await years(store, batch)
     policy = RetentionPolicy(days=60, by_category={"none": FOR_EVER})
     repository = EventRepository(store)
     random, new = Random(seed + 1), list[Event]()
-    async with asyncio.timeout(DEADLINE), pruner(url, 60, "none") as first, pruner(url, 60, "none") as second:
+    async with (
+        asyncio.timeout(DEADLINE),
+        pruner(postgres_url, 60, "none") as first,
+        pruner(postgres_url, 60, "none") as second,
+    ):
         pruning = asyncio.gather(first.communicate(b"go\n"), second.communicate(b"go\n"))
         while not pruning.done():
             moment = NOW - random.choice([0, 0, 0, 200]) * DAY

@@ -31,21 +31,8 @@ from store.recorder import Recorder, RecorderOptions
 from store.recorder.encoding import EVENT_MAX_BYTES, NOT_JSON, TOO_LARGE
 from store.recorder.ledger import CLOSED, QUEUE_FULL
 from store.recorder.recorder import UNUSABLE
-from tests.store.recorder_runs import NOWHERE, PASSWORD, balanced, contents, prepare, run_script
+from tests.store.recorder_runs import NOWHERE, PASSWORD, balanced, contents, run_script
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
-
-
-@pytest.fixture
-def recorder(url: str) -> Iterator[Recorder]:
-    with Recorder(url) as recorder:
-        yield recorder
 
 
 class Hostile:

@@ -21,7 +21,7 @@ from store.recorder.disk import SPOOL_REMOVED, Disk
 from store.recorder.ledger import CLOSED
 from store.spool import Spool, SpoolError
 from store.spool.files import Files
-from tests.store.recorder_runs import NOWHERE, balanced, contents, prepare, run_script
+from tests.store.recorder_runs import NOWHERE, balanced, contents, run_script
 from tests.store.test_recorder_spool import SPOOLER, locked, options, record, segments
 from tests.waiting import wait_until
 
@@ -29,13 +29,6 @@ from tests.waiting import wait_until
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "spool"
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
 
 
 def drained(url: str, folder: Path) -> list[int]:

@@ -6,9 +6,8 @@ What a handler may raise is raised at the places where it does harm; `test_recor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +15,8 @@ import pytest
 from store.recorder import Recorder
 from store.recorder.background_writer import BackgroundWriter
 from store.recorder.bell import Bell
-from tests.store.recorder_runs import contents, prepare
+from tests.store.recorder_runs import contents
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
-
-
-@pytest.fixture
-def recorder(url: str) -> Iterator[Recorder]:
-    with Recorder(url) as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -21,19 +21,12 @@ from store.event import Event
 from store.recorder import Recorder, RecorderOptions, SpoolSettings, delivery
 from store.recorder.batch import ATTEMPTS_MAX
 from store.recorder.disk import Disk
-from tests.store.recorder_runs import balanced, contents, prepare
+from tests.store.recorder_runs import balanced, contents
 from tests.waiting import wait_until
 
 COUNT = 40
 STILL = RecorderOptions(linger=5)
 """So that what is recorded at once makes one batch."""
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
 
 
 @pytest.fixture(autouse=True)

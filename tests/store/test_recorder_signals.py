@@ -6,11 +6,7 @@ to the garbage collector, would leave a lock taken or be swallowed there.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.store.recorder_runs import NOWHERE, prepare, run_script
+from tests.store.recorder_runs import NOWHERE, run_script
 
 INTERRUPTED = """
 import json, signal, sys
@@ -121,13 +117,6 @@ wait_until(lambda: recorder.stats().stored == stored + 1)
 assert recorder.stats().balance == 0, recorder.stats()
 print(json.dumps(interrupted))
 """
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
 
 
 def test_a_signal_handler_may_record_while_it_interrupts_record(url: str) -> None:

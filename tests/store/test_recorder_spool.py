@@ -42,13 +42,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "spool"
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
-
-
 def options(folder: Path, **more: Any) -> RecorderOptions:
     settings = {name: more.pop(name) for name in ("max_bytes", "fsync") if name in more}
     return RecorderOptions(spool=SpoolSettings(folder=folder, **settings), **more)

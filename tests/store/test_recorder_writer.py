@@ -36,13 +36,6 @@ from tests.valkey import ValkeyServer
 from tests.waiting import wait_until
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    prepare(url)
-    return url
-
-
 @pytest.fixture(params=["postgres_server", "mariadb_server"])
 def database_server(request: pytest.FixtureRequest) -> DatabaseServer:
     """A server that this test may kill, of each kind in turn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -58,18 +58,10 @@ async def test_mariadb_ends_idle_transactions(mariadb: MariadbServer) -> None:
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of a new database."""
-    created = postgres.create_database()
-    yield created
-    postgres.drop(created)
-
-
-@pytest.fixture
-async def other(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Connection]:
+async def other(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Connection]:
     """Another program's connection to the database, while a migration waits for a moment only."""
     monkeypatch.setattr(postgresql, "MIGRATION_TIMEOUT_SECONDS", 0.3)
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(postgres_url)
     yield connection
     await connection.close()
 
@@ -83,18 +75,20 @@ async def refusal(url: str) -> str:
 
 
 async def test_another_process_that_migrates_is_not_waited_for_for_ever(
-    url: str, other: asyncpg.Connection
+    postgres_url: str, other: asyncpg.Connection
 ) -> None:
     async with other.transaction():
         await other.execute(f"SELECT pg_advisory_xact_lock({0x6576746F70})")
-        assert (await refusal(url)).endswith("another process is migrating the schema, for more than 0.3 s")
-    await (await Database.open(url)).close()
+        assert (await refusal(postgres_url)).endswith(
+            "another process is migrating the schema, for more than 0.3 s"
+        )
+    await (await Database.open(postgres_url)).close()
 
 
 async def test_a_program_that_uses_the_tables_is_not_waited_for_for_ever_by_a_migration(
-    url: str, other: asyncpg.Connection
+    postgres_url: str, other: asyncpg.Connection
 ) -> None:
-    kind, engine = Postgresql(), Postgresql().create_engine(sa.make_url(url))
+    kind, engine = Postgresql(), Postgresql().create_engine(sa.make_url(postgres_url))
     await other.execute("CREATE TABLE used (n int)")
     async with other.transaction():
         await other.execute("SELECT n FROM used")
