@@ -72,7 +72,7 @@ class Lines(Widget):
         return style
 
     def strip(self, parts: Iterable[Part], width: int, *, selected: bool = False) -> Strip:
-        """Parts as a line of exactly `width` cells."""
+        """Parts as a line of exactly `width` cells; what has no room is cut, with a mark."""
         segments: list[Segment] = []
         used = 0
         cursor = None
@@ -88,7 +88,10 @@ class Lines(Widget):
             segments.append(Segment(" " * (width - used), style + cursor if cursor else style))
         # Neighbours of one style are one segment: each change of style costs bytes on the wire.
         strip = Strip(segments, max(used, width)).simplify()
-        return strip.crop(0, width) if used > width else strip
+        if used <= width or not width:
+            return strip.crop(0, width)
+        last = next(iter(strip.crop(width - 1, width)), None)
+        return Strip([*strip.crop(0, width - 1), Segment("…", last.style if last else None)], width)
 
 
 class LineList(Lines, can_focus=True):
