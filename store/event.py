@@ -18,7 +18,7 @@ METADATA_MAX_BYTES = 64 * 1024
 """Size of `metadata`, encoded as JSON."""
 METADATA_MAX_DEPTH = 32
 """Levels of objects and arrays in `metadata`, the outer object included."""
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
 class Severity(StrEnum):
@@ -68,7 +68,7 @@ def _checked(value: Any, depth: int) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
-        if not _INT_MIN <= value <= _INT_MAX:
+        if not INT_MIN <= value <= INT_MAX:
             raise ValueError("metadata has an integer beyond 64 bits")
         return value
     if isinstance(value, float):
@@ -90,7 +90,8 @@ def _checked_key(key: object) -> str:
     return _storable_text(key)
 
 
-def _valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+def valid_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `metadata`, all of which every database takes. Raises ValueError for what one would refuse."""
     if not metadata:
         return metadata
     copied: dict[str, Any] = _checked(metadata, 0)
@@ -126,7 +127,7 @@ Category = Annotated[
 """Stored in lower case, as queries look for it."""
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable_text)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable_text)]
-Metadata = Annotated[dict[str, Any], AfterValidator(_valid_metadata)]
+Metadata = Annotated[dict[str, Any], AfterValidator(valid_metadata)]
 
 
 def _now() -> datetime:
@@ -163,7 +164,7 @@ class Event(BaseModel):
     status: ShortText | None = None
     severity: Severity | None = Field(default_factory=_default_severity)
     inserted_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(default_factory=_now)
-    position: int | None = Field(default=None, ge=1, le=_INT_MAX)
+    position: int | None = Field(default=None, ge=1, le=INT_MAX)
 
     @classmethod
     def from_valid(cls, fields: dict[str, Any], given: set[str]) -> Self:

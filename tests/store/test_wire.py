@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from store.bus import new_producer
 from store.event import METADATA_MAX_DEPTH, ActorType, Event, Severity
-from store.wire import MESSAGE_MAX_BYTES, RESERVED, Announcement, MalformedMessageError, decode, encode
+from store.wire import (
+    MESSAGE_MAX_BYTES,
+    RESERVED,
+    Announcement,
+    MalformedMessageError,
+    _read,  # pyright: ignore[reportPrivateUsage]
+    _read_quickly,  # pyright: ignore[reportPrivateUsage]
+    decode,
+    encode,
+)
 from tests.events import NOON, make_event
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=200)
@@ -339,6 +348,61 @@ def test_no_bytes_raise_anything_but_malformed(payload: bytes) -> None:
         assert Event.model_validate(event.model_dump()) == event
         assert decode(encode(event)).event == event
     assert refused is None or refused.isprintable()
+
+
+_DIGITS = [
+    b"0",
+    b"9",
+    b"-1",
+    b"1e15",
+    b"1e400",
+    b"NaN",
+    b"99999999999999999999",
+    b'"x"',
+    b"[{}]",
+    b"null",
+    b"\\u0000",
+]
+
+
+@settings(REPEATABLE, max_examples=600)
+@given(
+    EVENTS,
+    TEXTS,
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 900),
+    st.sampled_from(_DIGITS) | st.binary(max_size=3),
+)
+def test_the_quick_way_to_read_a_message_gives_what_the_thorough_one_gives(
+    event: Event, producer: str, sequence: int, place: int, piece: bytes
+) -> None:
+    payload = encode(event, producer, sequence)
+    changed = payload[:place] + piece + payload[place + len(piece) :]
+    for candidate in (payload, changed):
+        quick = _read_quickly(candidate)
+        if quick is not None:
+            thorough = _read(candidate)
+            assert quick == thorough
+            assert quick.event.inserted_at.tzinfo is UTC
+            assert encode(quick.event) == encode(thorough.event)
+
+
+def test_an_announcement_is_read_the_quick_way() -> None:
+    event = make_event(1, metadata={"title": 'Ä "x"', "n": 1, "share": 0.5, "ok": True}, position=3)
+    assert _read_quickly(encode(event, "web-1", 1)) == Announcement(event, "web-1", 1)
+    slow = encode(event, "web-1", 1)
+    for other in (
+        encode(event),
+        slow.replace(b"web-1", b"\\u0000"),
+        slow.replace(b'"n":1', b'"n":[1]'),
+        slow.replace(b'"n":1', b'"n":%d' % 2**63),
+        slow.replace(b'"n":1', b'"n":1e999'),
+        slow.replace(b'"sequence":1', b'"sequence":1,"more":1'),
+        slow.replace(b'Z"', b'+00:00"'),
+        slow.replace(b"2026-11-21T", b"2026-W47-6T"),
+    ):
+        assert other != slow
+        assert _read_quickly(other) is None
 
 
 def test_a_time_from_elsewhere_is_read_as_utc() -> None:
