@@ -17,18 +17,14 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import (
-    AbstractConnection,
-    SSLConnection,
-    UnixDomainSocketConnection,
-    parse_url,
-)
+from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from store.bus import BATCH_MAX, CHANNEL, Disconnected, Messages, Signal, Subscribed, addressed, new_producer
+from store.bus import CHANNEL, Disconnected, Signal, addressed, new_producer
 from store.event import Event
+from store.redis_listener import RedisListener
 
 ANNOUNCE_TIMEOUT = 1.0
 """Seconds that one `announce` may take, connecting included."""
@@ -91,7 +87,7 @@ class RedisBus:
         self._failures = 0
         self._retry_at = 0.0
         self._logged_at = float("-inf")
-        self._listeners: set[_Listener] = set()
+        self._listeners: set[RedisListener] = set()
         self._closed = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -154,7 +150,7 @@ class RedisBus:
         loop = asyncio.get_running_loop()
         attempt = 0
         while not self._closed.is_set():
-            listener = _Listener(self._pool.make_connection(), channel, self._heartbeat, self._deadline)
+            listener = RedisListener(self._pool.make_connection(), channel, self._heartbeat, self._deadline)
             self._listeners.add(listener)
             try:
                 if self._ensure is not None:
@@ -194,85 +190,6 @@ class RedisBus:
         text = re.sub(r"//\S*@", "//***@", text)
         printable = "".join(character if character.isprintable() else " " for character in text)
         return " ".join(printable.split())[:_REASON_MAX]
-
-
-class _Listener:
-    """One connection, subscribed to one channel, that must show signs of life."""
-
-    def __init__(
-        self, connection: AbstractConnection, channel: str, heartbeat: float, deadline: float
-    ) -> None:
-        self._connection = connection
-        self._channel = channel
-        self._heartbeat = heartbeat
-        self._patience = deadline - heartbeat
-        self._waiting_since: float | None = None
-        self._error: RedisError | OSError | None = None
-
-    async def open(self) -> None:
-        await self._connection.connect()
-        await self._ask("SUBSCRIBE", self._channel)
-
-    async def close(self) -> None:
-        await self._connection.disconnect(nowait=True)
-
-    async def receive(self) -> list[Signal]:
-        """Wait for traffic, then take what has arrived already. Empty when that was only a PONG."""
-        if self._error is not None:
-            raise self._error
-        signals: list[Signal] = []
-        payloads: list[bytes] = []
-        reply: Any = await self._wait()
-        while reply is not None:
-            kind = reply[0]
-            if kind == b"message":
-                payloads.append(reply[2])
-                if len(payloads) == BATCH_MAX:
-                    break
-            elif kind == b"subscribe":
-                if payloads:
-                    signals.append(Messages(tuple(payloads)))
-                    payloads.clear()
-                signals.append(Subscribed())
-            try:
-                reply = await self._read(0)
-            except (RedisError, OSError) as error:
-                # What came before the connection broke is delivered first.
-                self._error = error
-                break
-        if payloads:
-            signals.append(Messages(tuple(payloads)))
-        return signals
-
-    async def _wait(self) -> Any:
-        while True:
-            asked = self._waiting_since
-            if asked is None:
-                reply = await self._read(self._heartbeat)
-            else:
-                left = asked + self._patience - asyncio.get_running_loop().time()
-                reply = await self._read(max(left, 0.0))
-                if reply is None:
-                    # The silence may be ours: after a stopped process goes on, the answer is in the buffer.
-                    reply = await self._read(0)
-            if reply is not None:
-                self._waiting_since = None
-                return reply
-            if asked is not None:
-                raise OSError(f"no answer within {self._patience:g} s")
-            await self._ask("PING")
-
-    async def _ask(self, *command: str) -> None:
-        if not self._connection.is_connected:
-            # redis-py would connect again by itself, and not be subscribed.
-            raise OSError("the connection is closed")
-        self._waiting_since = asyncio.get_running_loop().time()
-        await self._connection.send_command(*command, check_health=False)
-
-    async def _read(self, timeout: float) -> Any:  # noqa: ASYNC109
-        return await self._connection.read_response(  # pyright: ignore[reportUnknownVariableType]
-            timeout=timeout, disconnect_on_error=False
-        )
 
 
 def _connection_options(url: SecretStr, deadline: float) -> dict[str, Any] | None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from store.bus import CHANNEL, Disconnected, Messages, Signal, Subscribed
+from store.bus import BATCH_MAX, CHANNEL, Disconnected, Messages, Signal, Subscribed
 from store.event import Event
 from store.redis_bus import ANNOUNCE_TIMEOUT, RETRY_MAX, RedisBus
+from store.redis_listener import FRAME_MAX_BYTES
 from store.wire import decode
 from tests.valkey import ValkeyServer
 
@@ -131,6 +132,38 @@ async def test_our_own_stall_is_not_blamed_on_the_server(valkey: ValkeyServer) -
         valkey.publish(CHANNEL, b"still here")
         assert await asyncio.wait_for(waiting, DEADLINE) == Messages((b"still here",))
     await bus.close()
+
+
+async def test_a_message_without_an_end_costs_the_connection_and_not_the_memory(
+    valkey: ValkeyServer, bus: RedisBus
+) -> None:
+    async with bus.subscribe() as signals:
+        await anext(signals)
+        valkey.publish(CHANNEL, b"x" * (2 * FRAME_MAX_BYTES))
+        lost = await following(signals, Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert lost.reason == "a message over 4 MiB"
+        await following(signals, Subscribed)
+        valkey.publish(CHANNEL, b"y" * (FRAME_MAX_BYTES // 2))
+        assert await following(signals, Messages) == Messages((b"y" * (FRAME_MAX_BYTES // 2),))
+
+
+async def test_a_flood_comes_in_batches_in_order(valkey: ValkeyServer, bus: RedisBus) -> None:
+    numbers = [b"%d" % number for number in range(3 * BATCH_MAX)]
+    async with bus.subscribe() as signals:
+        await anext(signals)
+        for number in numbers:
+            valkey.publish(CHANNEL, number)
+        received: list[bytes] = []
+        batches = 0
+        while len(received) < len(numbers):
+            signal = await following(signals, Messages)
+            assert isinstance(signal, Messages)
+            assert len(signal.payloads) <= BATCH_MAX
+            received += signal.payloads
+            batches += 1
+    assert received == numbers
+    assert batches < len(numbers) / 10
 
 
 async def test_messages_sent_before_the_server_died_are_delivered(
