@@ -15,12 +15,16 @@ from datetime import UTC, datetime
 from monitor.catch_up import PATIENCE, CatchUp, Reader
 from monitor.gap_record import GapRecord
 from monitor.inbox import Inbox
-from monitor.intake import Intake
+from monitor.intake import CHUNK, Intake
 from monitor.merge import Merge
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from store.bus import Bus, Disconnected, Messages, Signal, Subscribed
 from store.errors import StoreError
 
+FOLDING = 0.05
+"""Seconds of folding after which a frame is handed on, so that keys are answered while messages pour in."""
+FRAME_MESSAGES = 2 * CHUNK
+"""Messages after which it is handed on as well."""
 FIRST_SIGNAL = 1.0
 """Seconds that the opening waits for the bus to say whether it is there."""
 RESUBSCRIBE = 2.0
@@ -93,6 +97,7 @@ class Feed:
         self._awaited = 0
         self._signalled = asyncio.Event()
         self._something_new = asyncio.Event()
+        self._flooded = asyncio.Event()
         self._look_now = asyncio.Event()
 
     async def run(self) -> None:
@@ -127,6 +132,8 @@ class Feed:
                     self._merge.count(dropped=dropped)
                     self._gaps.open("buffer overflow")
                 self._something_new.set()
+                if len(self._inbox) >= CHUNK and not self._is_held:
+                    self._flooded.set()
             case Subscribed():
                 self._connected()
             case Disconnected():
@@ -245,15 +252,33 @@ class Feed:
     # Handing on
 
     async def _hand_on(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._something_new.clear()
-            took = not self._is_held and self._intake.fold_some(can_wait=not self._status.store_error)
-            if self._intake.holes > self._holes_read:
-                self._look_now.set()
+            began = loop.time()
+            took = await self._fold(until=began + FOLDING)
             if self._deliver_frame() or took:
-                await asyncio.sleep(self._options.frame)
+                # A frame collects what arrives meanwhile, unless that is a flood.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(began + self._options.frame):
+                        await self._flooded.wait()
+                self._flooded.clear()
             if self._is_held or self._intake.is_empty:
                 await self._something_new.wait()
+
+    async def _fold(self, until: float) -> bool:
+        """Fold what waits in the inbox; False when there was nothing. The event loop gets its turn between chunks."""
+        loop = asyncio.get_running_loop()
+        took = 0
+        while not self._is_held:
+            folded = self._intake.fold_some(can_wait=not self._status.store_error)
+            took += folded
+            if not folded or took >= FRAME_MESSAGES or loop.time() >= until:
+                break
+            await asyncio.sleep(0)
+        if self._intake.holes > self._holes_read:
+            self._look_now.set()
+        return took > 0
 
     def _deliver_frame(self) -> bool:
         self._merge.unreadable(self._store.unreadable)

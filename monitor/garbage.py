@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (5_000, 20, 1_000)
+THRESHOLDS = (50_000, 20, 1_000)
 """Young collections stay cheap and frequent; a full one practically never starts by itself."""
 QUIET_SECONDS = 5
 COLLECT_EVERY = 60

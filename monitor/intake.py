@@ -35,16 +35,17 @@ class Intake:
         """Whether neither a message nor a hole waits."""
         return not (self._inbox or self._inbox.has_holes)
 
-    def fold_some(self, *, can_wait: bool) -> bool:
-        """Fold a chunk, up to the next hole; False when there was no message.
+    def fold_some(self, *, can_wait: bool) -> int:
+        """Fold a chunk, up to the next hole. Returns how many messages it took.
 
         With `can_wait`, a message before which others were lost stays, so that those can be read first.
         """
         payloads = self._inbox.take(CHUNK)
+        taken = len(payloads)
         moment = time.monotonic()
         for index, payload in enumerate(payloads):
             if index and time.monotonic() - moment > TIME_SLICE:
-                self._inbox.put_back(payloads[index:])
+                taken = self._put_back(payloads, index)
                 break
             announcement = self._merge.decode(payload)
             if announcement is None:
@@ -54,11 +55,15 @@ class Intake:
                 self.holes += 1
                 if can_wait and moment >= self._wait_again_at:
                     self._wait_again_at = moment + WAIT_AGAIN
-                    self._inbox.put_back(payloads[index:])
+                    taken = self._put_back(payloads, index)
                     break
             self._merge.fold(announcement.event, Seen.BUS, moment)
         self._pass_hole()
-        return bool(payloads)
+        return taken
+
+    def _put_back(self, payloads: list[bytes], index: int) -> int:
+        self._inbox.put_back(payloads[index:])
+        return index
 
     def _pass_hole(self) -> None:
         dropped = self._inbox.pass_hole()

@@ -89,13 +89,13 @@ class Merge:
         """Note that announcements came and were dropped: the producers did not lose them."""
         self._sequences.forget()
 
-    def fold(self, event: Event, where: Seen, moment: float) -> bool:
+    def fold(self, event: Event, where: int, moment: float) -> bool:
         """Take in an event; False when it was there already. `moment` is monotonic, in seconds."""
         before = self._known.note(event.id, where)
         position = event.position
         if position is not None:
             self._watermark.saw(position)
-        if where is Seen.STORE:
+        if where == Seen.STORE:
             if self._unconfirmed.pop(event.id, None) is not None:
                 self._frame.confirmed.append(event.id)
         elif before & Seen.BUS:

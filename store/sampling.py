@@ -40,5 +40,7 @@ class Sampling:
 
 def weight(event: Event) -> float:
     """How many events this one stands for: 1, or up to 2**32 where only a share of its kind was kept."""
-    share = event.metadata.get(KEPT_SHARE)
+    if KEPT_SHARE not in event.metadata:
+        return 1.0
+    share = event.metadata[KEPT_SHARE]
     return 1 / share if isinstance(share, (int, float)) and _LEAST_SHARE <= share <= 1 else 1.0

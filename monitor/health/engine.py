@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.health.components import ComponentBoard, Subject
+from monitor.health.components import ComponentBoard, Subject, is_health_event
 from monitor.health.rule import Episode, Rule, Watch
 from monitor.health.rules import DEFAULT_RULES
 from store.event import Event, Severity
+from store.query.predicate import compile_predicate
+from store.query.syntax import And, Compare, Field, Node, Or
 
+_TYPES_MAX = 2000
+"""Event types of which it is remembered what rules they concern."""
 RESOLVED_MAX = 100
 """Resolved alerts kept, the ones resolved last."""
 
@@ -53,6 +58,7 @@ class AlertEngine:
     def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES, board: ComponentBoard | None = None) -> None:
         self._watches: tuple[tuple[Rule, Watch], ...] = tuple((rule, rule.watch()) for rule in rules)
         self._board = board
+        self._concerned_by: dict[str, tuple[tuple[Rule, Watch], ...]] = {}
         self._episodes: dict[str, tuple[Rule, Episode]] = {}
         self._alerts: tuple[Alert, ...] = ()
         self._firing = 0
@@ -63,14 +69,27 @@ class AlertEngine:
 
     def apply(self, events: Iterable[Event], now: datetime) -> None:
         """Take in events, live ones and old ones in any order; the board, if there is one, gets them too."""
-        batch = tuple(events)
-        if self._board is not None:
-            self._board.apply(batch)
-        for rule, watch in self._watches:
-            for subject in {subject for event in batch for subject in watch.observe(event)}:
-                self._drawn_at = None
-                self._renew(rule, subject, watch.episode(subject), now)
+        by_type: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            by_type[event.event_type].append(event)
+        for batch in by_type.values():
+            if self._board is not None and is_health_event(batch[0]):
+                self._board.apply(batch)
+            for rule, watch in self._concerned(batch[0]):
+                for subject in {subject for event in batch for subject in watch.observe(event)}:
+                    self._drawn_at = None
+                    self._renew(rule, subject, watch.episode(subject), now)
         self.tick(now)
+
+    def _concerned(self, event: Event) -> tuple[tuple[Rule, Watch], ...]:
+        """The rules that events of this one's type may concern: most types concern none."""
+        concerned = self._concerned_by.get(event.event_type)
+        if concerned is None:
+            if len(self._concerned_by) >= _TYPES_MAX:
+                self._concerned_by.clear()
+            concerned = tuple(pair for pair in self._watches if _may_concern(pair[0].interest, event))
+            self._concerned_by[event.event_type] = concerned
+        return concerned
 
     def tick(self, now: datetime) -> None:
         """Let time pass. The clock may go backwards: alerts are what they were then."""
@@ -117,6 +136,19 @@ class AlertEngine:
         known = self._episodes.pop(fingerprint, None)
         if known and _fires(known[1], now):
             self.forgotten += 1
+
+
+def _may_concern(interest: Node, event: Event) -> bool:
+    """Whether a rule with this interest may need events of the type of `event`, whatever else they say."""
+    match interest:
+        case Compare(Field.TYPE):
+            return compile_predicate(interest)(event)
+        case And(operands):
+            return all(_may_concern(operand, event) for operand in operands)
+        case Or(operands):
+            return any(_may_concern(operand, event) for operand in operands)
+        case _:
+            return True
 
 
 def _fires(episode: Episode, now: datetime) -> bool:

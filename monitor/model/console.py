@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
+from operator import attrgetter
 
 from monitor.health.components import ComponentBoard
 from monitor.health.engine import AlertEngine
@@ -12,6 +13,8 @@ from monitor.model.counts import MinuteCounts
 from monitor.model.gaps import Gap
 from monitor.model.rates import RateMeter
 from monitor.model.timeline import CAPACITY, Timeline
+
+_inserted_at = attrgetter("inserted_at")
 
 
 class ConsoleModel:
@@ -57,7 +60,7 @@ class ConsoleModel:
         if arrivals.events:
             self.timeline.add(arrivals.events)
             self.counts.add(arrivals.events, now)
-            newest = max(event.inserted_at for event in arrivals.events)
+            newest = max(map(_inserted_at, arrivals.events))
             # A producer whose clock runs ahead must not make a dead stream look alive.
             newest = min(newest, now)
             self.newest_at = max(newest, self.newest_at) if self.newest_at else newest

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import overload
 
 from monitor.model.gaps import Gap
@@ -12,6 +13,9 @@ from store.event import Event
 
 Row = Event | Gap
 SortKey = tuple[datetime, int]
+
+
+_key, _row = itemgetter(0), itemgetter(1)
 
 
 class Rows(Sequence[Row]):
@@ -51,6 +55,30 @@ class Rows(Sequence[Row]):
             else:
                 self._keys.insert(index, key)
                 self._rows.insert(index, row)
+
+    def add_new(self, events: Iterable[Event]) -> list[tuple[SortKey, Event]]:
+        """Insert those of `events`, in any order, whose key is not there yet. Returns them with their keys, sorted."""
+        new = sorted(((event.sort_key, event) for event in events), key=_key)
+        unique = dict(new)
+        if len(unique) < len(new):
+            new = list(unique.items())
+        late = bisect_right(new, self._keys[-1], key=_key) if self._keys else 0
+        if late:
+            new[:late] = [pair for pair in new[:late] if not self.has(pair[0])]
+        self.add_keyed(new)
+        return new
+
+    def add_keyed(self, pairs: Sequence[tuple[SortKey, Row]]) -> None:
+        """Insert rows by their keys, sorted and each one once. Of a row that is there already, the older one stays."""
+        keys = self._keys
+        late = bisect_right(pairs, keys[-1], key=_key) if keys else 0
+        for key, row in pairs[:late]:
+            index = bisect_left(keys, key)
+            if keys[index] != key:
+                keys.insert(index, key)
+                self._rows.insert(index, row)
+        keys.extend(map(_key, pairs[late:]))
+        self._rows.extend(map(_row, pairs[late:]))
 
     def prepend(self, rows: Sequence[Row]) -> None:
         """Insert `rows`, sorted, all of them before the present ones: O(n) once instead of for each."""

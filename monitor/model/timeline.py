@@ -79,18 +79,14 @@ class Timeline:
 
     def add(self, events: Sequence[Event]) -> None:
         """Take in events that are not on the timeline yet, in any order."""
-        batch = sorted(
-            (event for event in events if not self._recent.has(event.sort_key)),
-            key=lambda event: event.sort_key,
-        )
-        self._recent.add(batch)
-        matching = [event for event in batch if self._matches(event)]
+        matches = self._matches
+        matching = [pair for pair in self._recent.add_new(events) if matches(pair[1])]
         self._matching_recent += len(matching)
         self._evict_recent()
         if self.frozen or not self.attached:
             self.pending += len(matching)
             return
-        self.rows.add(matching)
+        self.rows.add_keyed(matching)
         if self.reading:
             self.pending += len(matching)
             if len(self.rows) > 2 * self._capacity:
@@ -185,9 +181,10 @@ class Timeline:
         self._matching_recent -= len(matching)
         if self.frozen or not self.attached:
             self._torn = self._torn or any(self._is_missed(event.sort_key) for event in matching)
-        gone_ids = {event.id for event in gone}
-        self.unconfirmed -= gone_ids
-        self.not_stored -= gone_ids
+        if self.unconfirmed or self.not_stored:
+            gone_ids = {event.id for event in gone}
+            self.unconfirmed -= gone_ids
+            self.not_stored -= gone_ids
 
     def _is_missed(self, key: SortKey) -> bool:
         return (self.floor is None or key >= self.floor) and not self.rows.has(key)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.feed import FeedOptions
+from monitor.feed import FRAME_MESSAGES, FeedOptions
 from monitor.inbox import Inbox
-from monitor.intake import CHUNK
 from monitor.merge import MAX_UNCONFIRMED
 from monitor.model.arrivals import Link
 from store import wire
@@ -177,9 +176,9 @@ class CountingInbox(Inbox):
 
 async def test_a_burst_is_handed_on_in_portions_and_in_order(store: Application) -> None:
     async with live(store) as watch:
-        created = await store.create(3 * CHUNK)
-        await until(lambda: len(watch.events) == 3 * CHUNK)
-        assert max(len(frame.events) for frame in watch.frames) <= CHUNK
+        created = await store.create(2 * FRAME_MESSAGES)
+        await until(lambda: len(watch.events) == 2 * FRAME_MESSAGES)
+        assert max(len(frame.events) for frame in watch.frames) <= FRAME_MESSAGES
         assert [event.id for event in watch.events] == [event.id for event in created]
         assert not watch.gaps
 
@@ -225,6 +224,7 @@ async def test_messages_that_take_long_to_decode_are_taken_in_slices(
     store: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitor.intake.TIME_SLICE", 0.0)
+    monkeypatch.setattr("monitor.feed.FOLDING", 0.0)
     async with live(store) as watch:
         created = await store.create(40)
         await until(lambda: len(watch.events) == 40)

@@ -112,7 +112,7 @@ def test_the_ids_seen_first_are_forgotten_first() -> None:
     known = KnownIds(capacity=3)
     for number in range(10):
         known.note(UUID(int=number), Seen.BUS)
-    assert len(known) == 3
+    assert 3 <= len(known) <= 6
     assert [known.note(UUID(int=number), Seen.BUS) for number in (9, 8, 7, 1)] == [
         Seen.BUS,
         Seen.BUS,
