@@ -9,6 +9,7 @@ from tests.bench import (
     append,
     event_cost,
     growth,
+    live_path,
     outage,
     recording,
     retention,
@@ -37,6 +38,7 @@ class Bench:
 BENCHES = (
     Bench("event_cost", ("decode_us", "clean_us"), event_cost.run),
     Bench("startup", ("help_s", "first_paint_s"), startup.run),
+    Bench("live_path", ("live_path_ratio", "live_path_uncounted"), live_path.run),
     Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
     Bench("append", ("append_ratio",), append.run),
     Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run_sqlite, 900),
