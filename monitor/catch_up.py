@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from monitor.merge import Merge
 from monitor.model.arrivals import Opening
-from monitor.model.catching_up import Seen
 from monitor.model.counts import WINDOW_MINUTES
 from store.event import Event
 from store.repository import Overview
@@ -19,6 +19,8 @@ from store.repository import Overview
 OPENING_PAGE = 500
 PAGE = 2000
 """Events of one read when catching up: about 20 ms of the event loop."""
+CLAIMS, CLAIM_READS = 1000, 20
+"""Positions looked at in one read, to see whether what was announced is there, and such reads in a row."""
 PATIENCE = 2.0
 """Seconds without an answer after which the store counts as away, for as long as the answer takes."""
 _HISTORY = 2000
@@ -44,6 +46,8 @@ class Reader(Protocol):
     async def last_position(self) -> int: ...  # noqa: D102
 
     async def get(self, ids: Iterable[UUID]) -> list[Event]: ...  # noqa: D102
+
+    async def holding(self, claims: Mapping[int, UUID]) -> Collection[int]: ...  # noqa: D102
 
 
 class CatchUp:
@@ -106,8 +110,7 @@ class CatchUp:
         That is `last` at least when there is no further page.
         """
         page = await self._ask(self._reader.after(position, PAGE))
-        moment = time.monotonic()
-        found = sum(self._merge.fold(event, Seen.STORE, moment) for event in page)
+        found = sum(map(self._merge.stored, page))
         reached = (page[-1].position or 0) if page else position
         if len(page) < PAGE:
             reached = max(reached, last)
@@ -116,11 +119,20 @@ class CatchUp:
         return found, reached
 
     async def confirm(self, within: float) -> None:
-        """Look up the unconfirmed events; those that came over `within` seconds ago are missing."""
+        """Look up what the bus alone told of; what came over `within` seconds ago and is not there is missing."""
+        claims = self._merge.claims
+        for _ in range(CLAIM_READS):
+            if not claims:
+                break
+            # Together, as announcements are of commits in a row: one walk of the index.
+            end = bisect_left(claims, (claims[0][0] + CLAIMS,))
+            looked_at, claims = claims[:end], claims[end:]
+            held = await self._ask(self._reader.holding(dict(looked_at)))
+            self._merge.judge((position for position, _ in looked_at), held)
         if self._merge.unconfirmed:
             asked_at = time.monotonic()
             for event in await self._ask(self._reader.get(tuple(self._merge.unconfirmed))):
-                self._merge.fold(event, Seen.STORE, asked_at)
+                self._merge.stored(event)
             self._merge.overdue(asked_at - within)
 
     async def _ask(self, answer: Awaitable[_Answer]) -> _Answer:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from monitor.catch_up import PATIENCE, CatchUp, Reader
 from monitor.gap_record import GapRecord
@@ -20,6 +20,7 @@ from monitor.merge import Merge
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from store.bus import Bus, Disconnected, Messages, Signal, Subscribed
 from store.errors import StoreError
+from store.signing import Signer
 
 FOLDING = 0.05
 """Seconds of folding after which a frame is handed on, so that keys are answered while messages pour in."""
@@ -62,7 +63,8 @@ class Feed:
     and hands on. A *hole* is a place in the stream where messages may be lost: what comes after it waits in
     the inbox until the store was read, unless the store is away.
 
-    `interest` are event types (globs) whose latest events are wanted at the start, however old.
+    `interest` are event types (globs) whose latest events are wanted at the start, however old. With a `signer`, only
+    what it signed is believed before the store confirms it.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Feed:
         interest: Iterable[str] = (),
         options: FeedOptions | None = None,
         inbox: Inbox | None = None,
+        signer: Signer | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._bus = bus
@@ -81,7 +84,7 @@ class Feed:
         self._options = options or FeedOptions()
         self._inbox = Inbox() if inbox is None else inbox
         self._now = now
-        self._merge = Merge()
+        self._merge = Merge(signer)
         self._gaps = GapRecord(now)
         self._intake = Intake(self._inbox, self._merge, self._gaps)
         self._store = CatchUp(
@@ -151,7 +154,8 @@ class Feed:
         was = self._status.link
         link = Link.POLLING if was in {Link.CONNECTING, Link.POLLING} else Link.RECONNECTING
         since = self._status.since if was is link else self._now()
-        self._lose_bus(FeedStatus(link, since, signal.reason, signal.attempt, signal.retry_in))
+        retry_at = self._now() + timedelta(seconds=signal.retry_in)
+        self._lose_bus(FeedStatus(link, since, signal.reason, signal.attempt, retry_at))
 
     def _lose_bus(self, status: FeedStatus) -> None:
         if self._status.link is Link.LIVE:
@@ -205,7 +209,7 @@ class Feed:
             self._awaited = last if behind else 0
         self._holes_read = holes
         if self._can_close and self._intake.holes == holes:
-            self._gaps.close()
+            self._gaps.close(lost=self._merge.settle())
         await self._store.confirm(self._options.confirm_within)
 
     async def _read_up_to(self, last: int) -> None:
@@ -246,7 +250,8 @@ class Feed:
 
     def _show_store_error(self, text: str) -> None:
         if text != self._status.store_error:
-            self._status = replace(self._status, store_error=text)
+            since = (self._status.store_error_since or self._now()) if text else None
+            self._status = replace(self._status, store_error=text, store_error_since=since)
             self._note_status()
 
     # Handing on
@@ -303,7 +308,8 @@ class Feed:
         return self._status.link is not Link.RECONNECTING and not self._inbox.has_holes
 
     def _show(self, status: FeedStatus) -> None:
-        self._status = replace(status, store_error=self._status.store_error)
+        was = self._status
+        self._status = replace(status, store_error=was.store_error, store_error_since=was.store_error_since)
         self._note_status()
 
     def _note_status(self) -> None:

@@ -52,11 +52,22 @@ class GapRecord:
         if self._gap is not None:
             self._show(replace(self._gap, left_out=self._gap.left_out + count))
 
-    def close(self) -> None:
-        """The store was read beyond the gap, and the cause is over."""
+    def missed(self, count: int) -> None:
+        """Note that `count` announcements were made and did not come."""
         if self._gap is not None:
-            state = GapState.NOT_LOADED if self._gap.left_out else GapState.REPAIRED
-            self._show(replace(self._gap, state=state, until=self._gap.until or self._now()))
+            self._show(replace(self._gap, missed=self._gap.missed + count))
+
+    def close(self, lost: int = 0) -> None:
+        """The store was read beyond the gap, and the cause is over; `lost` events of it are not in the store."""
+        if lost and self._gap is None:
+            self.open("announcements missed")
+            self.missed(lost)
+        if self._gap is not None:
+            state = (
+                GapState.NOT_LOADED if self._gap.left_out else GapState.LOST if lost else GapState.REPAIRED
+            )
+            until = self._gap.until or self._now()
+            self._show(replace(self._gap, state=state, until=until, lost=self._gap.lost + lost))
             self._gap = None
 
     def take_changes(self) -> tuple[Gap, ...]:

@@ -7,7 +7,6 @@ import time
 from monitor.gap_record import GapRecord
 from monitor.inbox import Inbox
 from monitor.merge import Merge
-from monitor.model.catching_up import Seen
 
 CHUNK = 2000
 """Messages folded at once, at most: about 20 ms of the event loop."""
@@ -50,14 +49,18 @@ class Intake:
             announcement = self._merge.decode(payload)
             if announcement is None:
                 continue
-            if self._merge.leaves_hole(announcement):
-                self._gaps.open("announcements lost")
+            missed, leaves_hole = self._merge.missed_before(announcement)
+            if leaves_hole:
+                self._gaps.open("announcements missed")
+            if missed:
+                self._gaps.missed(missed)
+            if leaves_hole:
                 self.holes += 1
                 if can_wait and moment >= self._wait_again_at:
                     self._wait_again_at = moment + WAIT_AGAIN
                     taken = self._put_back(payloads, index)
                     break
-            self._merge.fold(announcement.event, Seen.BUS, moment)
+            self._merge.heard(announcement, payload, moment)
         self._pass_hole()
         return taken
 

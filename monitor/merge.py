@@ -6,14 +6,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from monitor.model.arrivals import Arrivals, FeedStatus, Opening, Tally
-from monitor.model.catching_up import KnownIds, Seen, SequenceTracker, Watermark
+from monitor.confirmations import Confirmations
+from monitor.model.announcements import Announcements
+from monitor.model.arrivals import Arrivals, Correction, FeedStatus, Opening, Refusal, Tally
+from monitor.model.catching_up import KnownIds, Seen, Watermark
 from monitor.model.gaps import Gap
 from store import wire
 from store.event import Event
+from store.signing import Signature, Signer
 
-MAX_UNCONFIRMED = 1000
-"""Events looked up in the store because the bus alone told of them; further ones keep their mark."""
+EXCERPT_BYTES = 200
+"""How much of a message that is no event is kept to be shown."""
+REFUSALS_MAX = 100
+"""Such messages of one frame that are kept; all are counted."""
 
 
 @dataclass(slots=True)
@@ -25,20 +30,25 @@ class _Frame:
     unconfirmed: set[UUID] = field(default_factory=set[UUID])
     confirmed: list[UUID] = field(default_factory=list[UUID])
     missing: list[UUID] = field(default_factory=list[UUID])
+    corrections: list[Correction] = field(default_factory=list[Correction])
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    heard: dict[str, Event] = field(default_factory=dict[str, Event])
 
 
 class Merge:
     """Tells new events from known ones, and counts. Does no I/O and knows no clock.
 
-    `position` is where to read on in the store: every commit up to it was seen.
+    `position` is where to read on in the store: every commit up to it was seen. With a `signer`, only what it signed
+    is believed before the store confirms it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signer: Signer | None = None) -> None:
+        self._signer = signer
         self._known = KnownIds()
         self._watermark = Watermark()
         self._floor = 0
-        self._sequences = SequenceTracker()
-        self._unconfirmed: dict[UUID, float] = {}
+        self._announcements = Announcements()
+        self._confirmations = Confirmations()
         self._tally = Tally()
         self._shown_tally = Tally()
         self._frame = _Frame()
@@ -51,7 +61,12 @@ class Merge:
     @property
     def unconfirmed(self) -> Collection[UUID]:
         """Ids of events that came by the bus without a position, to be looked up in the store."""
-        return self._unconfirmed.keys()
+        return self._confirmations.unconfirmed
+
+    @property
+    def claims(self) -> list[tuple[int, UUID]]:
+        """Positions at which events are stored, as the bus says, and their ids; to be looked at."""
+        return self._confirmations.claims()
 
     @property
     def has_news(self) -> bool:
@@ -62,52 +77,103 @@ class Merge:
             or frame.opening
             or frame.confirmed
             or frame.missing
+            or frame.unconfirmed
+            or frame.corrections
             or self._tally != self._shown_tally
         )
 
     def decode(self, payload: bytes) -> wire.Announcement | None:
-        """Read a message; None for one that is no event, which is counted."""
+        """Read a message; None for one that is no event, which is counted and remembered with the reason."""
         try:
             return wire.decode(payload)
-        except Exception:
+        except wire.MalformedMessageError as error:
+            reason = str(error)
+        except Exception as error:
             # Whatever a hostile message manages to raise, the next one is read.
-            self._tally = replace(self._tally, malformed=self._tally.malformed + 1)
-            return None
+            reason = type(error).__name__
+        self._tally = replace(self._tally, malformed=self._tally.malformed + 1)
+        if len(self._frame.refusals) < REFUSALS_MAX:
+            self._frame.refusals.append(Refusal(payload[:EXCERPT_BYTES], len(payload), reason))
+        return None
 
-    def leaves_hole(self, announcement: wire.Announcement) -> bool:
-        """Whether announcements were missed before this one whose events were not seen otherwise."""
+    def missed_before(self, announcement: wire.Announcement) -> tuple[int, bool]:
+        """How many announcements were missed before this one, and whether the store must be read for their events."""
         event, producer, sequence = announcement
         if producer is None or sequence is None:
-            return False
-        missed = self._sequences.missed_before(producer, sequence)
+            return 0, False
+        self._frame.heard[producer] = event
+        missed = self._announcements.heard(producer, sequence, event.position)
         if not missed:
-            return False
+            return 0, False
         self._tally = replace(self._tally, missed=self._tally.missed + missed)
-        return event.position is None or event.position > self.position + 1
+        return missed, event.position is None or event.position > self.position + 1
+
+    def settle(self) -> int:
+        """How many missed announcements were about events that the store, read up to `position`, does not have."""
+        lost = self._announcements.settle(self.position)
+        if lost:
+            self._tally = replace(self._tally, lost=self._tally.lost + lost)
+        return lost
 
     def forget_sequences(self) -> None:
         """Note that announcements came and were dropped: the producers did not lose them."""
-        self._sequences.forget()
+        self._announcements.forget()
 
-    def fold(self, event: Event, where: int, moment: float) -> bool:
-        """Take in an event; False when it was there already. `moment` is monotonic, in seconds."""
-        before = self._known.note(event.id, where)
+    def heard(self, announcement: wire.Announcement, payload: bytes, moment: float) -> bool:
+        """Take in what the bus says; False when the event was there already. `moment` is monotonic, in seconds."""
+        event = announcement.event
         position = event.position
+        before = self._known.note(event.id, Seen.BUS)
         if position is not None:
             self._watermark.saw(position)
-        if where == Seen.STORE:
-            if self._unconfirmed.pop(event.id, None) is not None:
-                self._frame.confirmed.append(event.id)
-        elif before & Seen.BUS:
+            if before == Seen.STORE:
+                self._announcements.announced(position)
+        if before & Seen.BUS:
             self._tally = replace(self._tally, duplicates=self._tally.duplicates + 1)
         if before or (position is not None and position <= self._floor):
             return False
-        if position is None:
+        is_signed = self._is_signed(payload)
+        if position is None or is_signed is False:
             self._frame.unconfirmed.add(event.id)
-            if len(self._unconfirmed) < MAX_UNCONFIRMED:
-                self._unconfirmed[event.id] = moment
+            self._confirmations.doubt(event, moment)
+        elif not is_signed:
+            self._confirmations.claim(event, position, moment)
         self._frame.events.append(event)
         return True
+
+    def stored(self, event: Event) -> bool:
+        """Take in what the store says; False when the event was there already."""
+        before = self._known.note(event.id, Seen.STORE)
+        position = event.position or 0
+        self._watermark.saw(position)
+        told = self._confirmations.stored(event)
+        if told is not None:
+            self._frame.confirmed.append(event.id)
+            if not _is_same(told, event):
+                self._tally = replace(self._tally, altered=self._tally.altered + 1)
+                self._frame.corrections.append(Correction(told.sort_key, event))
+        if before or position <= self._floor:
+            return False
+        self._announcements.stored(position)
+        self._frame.events.append(event)
+        return True
+
+    def judge(self, looked_at: Iterable[int], held: Collection[int]) -> None:
+        """Take in which of the claims at the positions `looked_at` the store holds."""
+        wrong = self._confirmations.judge(looked_at, held)
+        self._frame.unconfirmed.update(event.id for event in wrong)
+
+    def _is_signed(self, payload: bytes) -> bool | None:
+        """None when signatures are not looked at."""
+        if self._signer is None:
+            return None
+        signature = self._signer.check(payload)
+        tally = self._tally
+        if signature is Signature.MISSING:
+            self._tally = replace(tally, unsigned=tally.unsigned + 1)
+        elif signature is Signature.WRONG:
+            self._tally = replace(tally, forged=tally.forged + 1)
+        return signature is Signature.VALID
 
     def open_with(self, opening: Opening, known: Iterable[Event], position: int, overlap: int) -> None:
         """Start, or start over, from what the store held when its last position was `position`.
@@ -116,7 +182,8 @@ class Merge:
         still become visible; all before those are in the opening, by their rollups at least.
         """
         for event in known:
-            self._known.note(event.id, Seen.STORE)
+            self._known.note(event.id, Seen.OPENING)
+        self._announcements.forget()
         self._watermark = Watermark(position)
         self._floor = max(0, position - overlap)
         frame = self._frame
@@ -135,9 +202,7 @@ class Merge:
 
     def overdue(self, since: float) -> None:
         """Report the unconfirmed events that came before `since` as missing from the store."""
-        for identifier in [key for key, moment in self._unconfirmed.items() if moment <= since]:
-            del self._unconfirmed[identifier]
-            self._frame.missing.append(identifier)
+        self._frame.missing.extend(self._confirmations.overdue(since))
 
     def count(self, *, dropped: int = 0, recovered: int = 0) -> None:
         """Add to the tally."""
@@ -163,4 +228,12 @@ class Merge:
             gaps,
             tuple(frame.confirmed),
             tuple(frame.missing),
+            tuple(frame.corrections),
+            tuple(frame.refusals),
+            tuple(frame.heard.items()),
         )
+
+
+def _is_same(told: Event, stored: Event) -> bool:
+    """Whether the store has what the bus told; only the position is the store's own to give."""
+    return {**told.__dict__, "position": None} == {**stored.__dict__, "position": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +116,18 @@ class EventRepository:
         """
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), events.c.position > position)
         return await self._page(statement.order_by(events.c.position), limit)
+
+    async def holding(self, claims: Mapping[int, UUID]) -> set[int]:
+        """The positions of those claims that are true: whose id is stored at their position, readable or not."""
+        if not claims:
+            return set()
+        # By id as well, so that no id that something else wrote has to be read.
+        statement = select(events.c.position, events.c.id).where(
+            events.c.position.between(min(claims), max(claims)), events.c.id.in_(claims.values())
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).all()
+        return {position for position, identifier in rows if claims.get(position) == identifier}
 
     async def resource_events(
         self,

@@ -89,6 +89,9 @@ class MoodyReader:
     async def get(self, *arguments: Any) -> list[Event]:
         return await self._ask("get", *arguments)
 
+    async def holding(self, *arguments: Any) -> set[int]:
+        return await self._ask("holding", *arguments) - self.hidden
+
     async def _ask(self, name: str, *arguments: Any) -> Any:
         self.asked.append(name)
         await self.answering.wait()

@@ -25,15 +25,27 @@ class Link(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """The state of the feed. `reason` is raw text; `attempt` counts tries since the bus was last there."""
+    """The state of the feed. `reason` and `store_error` are raw text.
+
+    `attempt` counts tries since the bus was last there, `retry_at` is when the next one is due. `since` is when the
+    link came to be what it is, `store_error_since` when the store went away.
+    """
 
     link: Link = Link.CONNECTING
     since: datetime | None = None
     reason: str = ""
     attempt: int = 0
-    retry_in: float = 0.0
+    retry_at: datetime | None = None
     store_error: str = ""
+    store_error_since: datetime | None = None
     repairing: bool = False
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """From when on nothing new could arrive: neither by the bus nor from the store. None while something can."""
+        if self.link is Link.LIVE or self.store_error_since is None:
+            return None
+        return max(self.store_error_since, self.since) if self.since else self.store_error_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,10 @@ class Tally:
     `received`: distinct events that arrived, live or from the store. `malformed`: messages that were no events.
     `duplicates`: announcements of an event that was announced before. `dropped`: messages that did not fit
     the buffer and were read from the store instead. `missed`: announcements that never came, by the producers'
-    sequence numbers. `recovered`: events that only the store told of. `unreadable`: rows that are no events.
+    sequence numbers. `lost`: those of them that were about events which the store does not have. `recovered`: events
+    that only the store told of. `unreadable`: rows that are no events. `unsigned`, `forged`: messages without a
+    signature, or with a wrong one, where signatures are asked for. `altered`: events that the store has otherwise than
+    the bus had told.
     """
 
     received: int = 0
@@ -53,6 +68,27 @@ class Tally:
     missed: int = 0
     recovered: int = 0
     unreadable: int = 0
+    lost: int = 0
+    unsigned: int = 0
+    forged: int = 0
+    altered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that was no event: how it begins, how many bytes it has, and why it was refused. Raw."""
+
+    excerpt: bytes
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The event under `key` is another one in the store."""
+
+    key: tuple[datetime, int]
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +107,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What one frame brought. `confirmed` and `missing` are ids of events that came by the bus alone."""
+    """What one frame brought. `confirmed` and `missing` are ids of events that came by the bus alone.
+
+    `unconfirmed` are ids of events, new or shown before, for which nothing speaks but their message. `heard` has the
+    last event of each producer that was heard.
+    """
 
     status: FeedStatus
     tally: Tally
@@ -81,3 +121,6 @@ class Arrivals:
     gaps: tuple[Gap, ...] = ()
     confirmed: tuple[UUID, ...] = ()
     missing: tuple[UUID, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    heard: tuple[tuple[str, Event], ...] = ()

@@ -1,8 +1,7 @@
-"""Book-keeping of the feed: which commits were seen, which announcements were missed, which ids are known."""
+"""Book-keeping of the feed: which commits were seen, which ids are known."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from uuid import UUID
 
 
@@ -45,35 +44,14 @@ class Watermark:
                 self._ahead.discard(self.position)
 
 
-class SequenceTracker:
-    """Counts the announcements that were missed, by the consecutive numbers of each producer."""
-
-    MAX_PRODUCERS = 1000
-
-    def __init__(self) -> None:
-        self._last: OrderedDict[str, int] = OrderedDict()
-
-    def missed_before(self, producer: str, sequence: int) -> int:
-        """How many of this producer's announcements were missed since its last one; 0 for a new producer."""
-        last = self._last.get(producer)
-        if last is None or sequence > last:
-            self._last[producer] = sequence
-        self._last.move_to_end(producer)
-        if len(self._last) > self.MAX_PRODUCERS:
-            self._last.popitem(last=False)
-        return max(0, sequence - last - 1) if last is not None else 0
-
-    def forget(self) -> None:
-        """Start over, after a loss that is repaired as a whole."""
-        self._last.clear()
-
-
 class Seen:
     """Where an event was seen so far. Plain numbers: `enum.IntFlag` takes a microsecond to join two of them."""
 
     NOWHERE = 0
     BUS = 1
     STORE = 2
+    OPENING = 4
+    """In the store, when the console was opened."""
 
 
 class KnownIds:

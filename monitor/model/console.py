@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import datetime
+from collections import OrderedDict, deque
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 from monitor.health.components import ComponentBoard
 from monitor.health.engine import AlertEngine
-from monitor.model.arrivals import Arrivals, FeedStatus, Tally
+from monitor.model.arrivals import Arrivals, FeedStatus, Refusal, Tally
 from monitor.model.counts import MinuteCounts
 from monitor.model.gaps import Gap
 from monitor.model.rates import RateMeter
+from monitor.model.skew import ClockSkew
 from monitor.model.timeline import CAPACITY, Timeline
 
+LATE_AFTER = timedelta(seconds=10)
+REFUSALS_KEPT = 100
 _inserted_at = attrgetter("inserted_at")
 
 
@@ -34,6 +37,11 @@ class ConsoleModel:
         self.opened = False
         self.newest_at: datetime | None = None
         """`inserted_at` of the latest event."""
+        self.skew = ClockSkew()
+        self.late = 0
+        """Events that arrived after ones that happened `LATE_AFTER` later."""
+        self.refusals: deque[tuple[datetime, Refusal]] = deque(maxlen=REFUSALS_KEPT)
+        """The last messages that were no events, and when they came."""
         self.lag: float | None = None
         """Seconds from the newest event of the last live batch to its arrival."""
         self._gaps: OrderedDict[int, Gap] = OrderedDict()
@@ -56,8 +64,13 @@ class ConsoleModel:
             if opening.newest:
                 self.newest_at = min(now, max(event.inserted_at for event in opening.newest))
             self.opened = True
+        self.refusals.extend((now, refusal) for refusal in arrivals.refusals)
+        self.skew.heard(arrivals.heard, now, tick)
         self.timeline.unconfirmed |= arrivals.unconfirmed
         if arrivals.events:
+            if self.newest_at is not None:
+                late = self.newest_at - LATE_AFTER
+                self.late += sum(event.inserted_at < late for event in arrivals.events)
             self.timeline.add(arrivals.events)
             self.counts.add(arrivals.events, now)
             newest = max(map(_inserted_at, arrivals.events))
@@ -69,6 +82,8 @@ class ConsoleModel:
         self.rate.add(len(arrivals.events), tick)
         if arrivals.confirmed or arrivals.missing:
             self.timeline.confirm(arrivals.confirmed, arrivals.missing)
+        for correction in arrivals.corrections:
+            self.timeline.correct(correction.key, correction.event)
         for gap in arrivals.gaps:
             self._gaps[gap.number] = gap
             if len(self._gaps) > 1000:

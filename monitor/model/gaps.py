@@ -8,20 +8,26 @@ from enum import StrEnum
 
 
 class GapState(StrEnum):
-    """OPEN while the cause lasts, REPAIRING while the store is read, then REPAIRED or NOT_LOADED.
+    """OPEN while the cause lasts, REPAIRING while the store is read, then REPAIRED, LOST or NOT_LOADED.
 
+    LOST: announcements were missed whose events the store does not have.
     NOT_LOADED: too much was missed to load at once; it is in the store and a filter or an older page shows it.
     """
 
     OPEN = "open"
     REPAIRING = "repairing"
     REPAIRED = "repaired"
+    LOST = "lost"
     NOT_LOADED = "not loaded"
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One gap. `recovered` and `left_out` count events; `number` identifies it for the life of the feed."""
+    """One gap; `number` identifies it for the life of the feed.
+
+    `missed` counts announcements that are known to have been made and did not come. `recovered` counts events that
+    were read from the store, `left_out` those that stayed there, `lost` announced ones that it does not have.
+    """
 
     number: int
     cause: str
@@ -30,6 +36,8 @@ class Gap:
     state: GapState = GapState.OPEN
     recovered: int = 0
     left_out: int = 0
+    missed: int = 0
+    lost: int = 0
 
     @property
     def sort_key(self) -> tuple[datetime, int]:

@@ -121,6 +121,21 @@ class Timeline:
         self.unconfirmed -= missing
         self.not_stored |= missing
 
+    def correct(self, key: SortKey, event: Event) -> None:
+        """Put what the store has in the place of the event under `key`, of which the bus had told otherwise."""
+        was_recent, was_shown = self._recent.has(key), self.rows.has(key)
+        if was_recent:
+            old = self._recent[self._recent.index(key)]
+            self._recent.discard(key)
+            self._recent.add([event])
+            if isinstance(old, Event):
+                self._matching_recent += int(self._matches(event)) - int(self._matches(old))
+        if was_shown:
+            # Of a list that is frozen as well: what stands there was not true.
+            self.rows.discard(key)
+        if self._matches(event) and (was_shown or (was_recent and self.attached and not self.frozen)):
+            self.rows.add([event])
+
     def apply(self, new_filter: Filter) -> None:
         """Show what matches `new_filter` among the recent events; older ones are to be read from the store.
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
 from textual.screen import Screen
 
-from monitor.model.arrivals import Arrivals
+from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
+from monitor.text import clean, fit
 from monitor.widgets.status_line import StatusLine, Vitals
 from monitor.zone import Zone, age
 from store.event import Event
@@ -76,17 +77,21 @@ class ConsoleScreen(Screen[None]):
 
     def vitals(self) -> Vitals:
         """What the status line shows now."""
-        console, model = self.console, self.console.model
-        now = console.now()
+        console, model, status = self.console, self.console.model, self.console.model.status
+        now, tick = console.now(), console.tick()
         return Vitals(
-            console.system_name,
-            model.status,
-            model.tally,
-            model.rate.per_second(console.tick()),
-            "" if model.newest_at is None else _lag(age(model.newest_at, now), model.lag),
-            model.open_gaps,
-            model.alerts.firing,
-            console.zone.clock(now),
+            place=console.system_name,
+            status=status,
+            tally=model.tally,
+            rate=model.rate.per_second(tick),
+            lag="" if model.newest_at is None else _lag(age(model.newest_at, now), model.lag),
+            stale=f"stale since {console.zone.second(status.stale_since)}" if status.stale_since else "",
+            retry=_retry(status, now),
+            skew=_skew(model.skew.worst(tick)),
+            late=model.late,
+            open_gaps=model.open_gaps,
+            firing=model.alerts.firing,
+            clock=console.zone.clock(now),
         )
 
     def show_vitals(self) -> None:
@@ -107,3 +112,28 @@ def _lag(since_newest: str, delivery: float | None) -> str:
     if delivery is not None and since_newest in {"0 s", "1 s", "2 s"}:
         return f"{max(0.0, delivery):.1f} s"
     return since_newest
+
+
+def _retry(status: FeedStatus, now: datetime) -> str:
+    """Which try to reach the bus comes next, and when."""
+    if status.link is Link.LIVE or not status.attempt:
+        return ""
+    seconds = 0.0 if status.retry_at is None else (status.retry_at - now).total_seconds()
+    # A try that is under way may take as long as the bus is given to answer.
+    return f"try {status.attempt + 1} in {seconds:.0f} s" if seconds >= 0.5 else f"try {status.attempt + 1}"
+
+
+def _skew(worst: tuple[str, float] | None) -> str:
+    """The producer whose clock is furthest off, by its host, and by how much: `web-1 +92 s`."""
+    if worst is None:
+        return ""
+    producer, ahead = worst
+    host = fit(clean(producer.partition(":")[0]), 16, pad=False)
+    return f"{host} {'+' if ahead > 0 else '−'}{_duration(abs(ahead))}"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -75,12 +75,25 @@ def gap_parts(gap: Gap, width: int, zone: Zone) -> list[Part]:
     span = zone.second(gap.since)
     if gap.until is not None and zone.second(gap.until) != span:
         span += f" – {zone.second(gap.until)}"
-    outcome = {
-        GapState.OPEN: "events may be missing here",
-        GapState.REPAIRING: "reading the store…",
-        GapState.REPAIRED: f"{gap.recovered:,} events recovered" if gap.recovered else "nothing was missed",
-        GapState.NOT_LOADED: f"{gap.left_out:,} events in the store, not loaded",
-    }[gap.state]
-    text = f"······ gap {span} · {clean(gap.cause)} · {outcome} "
-    style = "warning" if gap.is_open or gap.state is GapState.NOT_LOADED else "dim"
+    # What became of it comes first: of a narrow row, the end is cut off.
+    text = f"······ gap {span} · {_outcome(gap)} · {clean(gap.cause)} "
+    style = {GapState.LOST: "error", GapState.REPAIRED: "dim"}.get(gap.state, "warning")
     return [(fit(text + "·" * width, width, ellipsis="·"), style)]
+
+
+def _outcome(gap: Gap) -> str:
+    """What became of what may be missing. Where it is known how much that is, the numbers are of that."""
+    match gap.state:
+        case GapState.OPEN | GapState.REPAIRING:
+            missed = f"{gap.missed:,} missed" if gap.missed else "events may be missing here"
+            return missed if gap.state is GapState.OPEN else f"reading the store, {gap.recovered:,} recovered"
+        case GapState.REPAIRED:
+            return f"{_counted(gap.recovered, 'event')} recovered" if gap.recovered else "nothing was missed"
+        case GapState.LOST:
+            return f"{gap.lost:,} of {gap.missed:,} lost: the store does not have them"
+        case GapState.NOT_LOADED:
+            return f"{_counted(gap.left_out, 'event')} in the store, not loaded"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -13,13 +13,17 @@ from monitor.widgets.lines import Lines, Part
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the status line shows. `lag` and `clock` are written out; `rate` is events a second."""
+    """What the status line shows. `rate` is events a second; what is text is written out, and clean."""
 
     place: str = ""
     status: FeedStatus = field(default_factory=FeedStatus)
     tally: Tally = field(default_factory=Tally)
     rate: float = 0.0
     lag: str = ""
+    stale: str = ""
+    retry: str = ""
+    skew: str = ""
+    late: int = 0
     open_gaps: int = 0
     firing: int = 0
     clock: str = ""
@@ -73,30 +77,40 @@ class StatusLine(Lines):
                 (f" {text}", style),
             ]
         ]
-        if status.store_error:
+        if vitals.retry:
+            groups.append([(vitals.retry, "dim")])
+        if vitals.stale:
+            groups.append([(f"✖ {vitals.stale}", "error")])
+        elif status.store_error:
             groups.append([("✖ store away", "error")])
         if status.repairing and status.link is Link.LIVE:
             groups.append([("▲ gap, repairing", "warning")])
         if vitals.firing:
             groups.append([(f"▲ {vitals.firing:,} firing", "error")])
+        serious = (
+            ("dropped", tally.dropped),
+            ("gaps", vitals.open_gaps),
+            ("lost", tally.lost),
+            ("forged", tally.forged),
+            ("altered", tally.altered),
+        )
+        groups.extend([(f"{name} ", "dim"), (f"{count:,}", "error")] for name, count in serious if count)
         if status.reason and status.link is not Link.LIVE:
             groups.append([(fit(clean(status.reason), 36, pad=False), "warning")])
-        if status.link is Link.RECONNECTING or (status.link is Link.POLLING and status.attempt):
-            groups.append([(f"try {status.attempt}, next in {status.retry_in:.1f} s", "dim")])
         groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
-        counts = (
-            ("dropped", tally.dropped, "error"),
-            ("gaps", vitals.open_gaps, "error"),
-            ("malformed", tally.malformed, "warning"),
-            ("missed", tally.missed, "warning"),
-            ("duplicates", tally.duplicates, "warning"),
-            ("unreadable", tally.unreadable, "warning"),
+        if vitals.skew:
+            groups.append([("clock ", "dim"), (vitals.skew, "warning")])
+        worrying = (
+            ("malformed", tally.malformed),
+            ("missed", tally.missed),
+            ("unsigned", tally.unsigned),
+            ("duplicates", tally.duplicates),
+            ("late", vitals.late),
+            ("unreadable", tally.unreadable),
         )
-        # What went wrong comes first; that nothing was dropped is said where there is room for it.
-        for name, count, style in counts:
-            if count:
-                groups.append([(f"{name} ", "dim"), (f"{count:,}", style)])
-        groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count, _ in counts[:2] if not count)
+        groups.extend([(f"{name} ", "dim"), (f"{count:,}", "warning")] for name, count in worrying if count)
+        # That nothing was dropped is said where there is room for it.
+        groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count in serious[:2] if not count)
         groups.append([(f"{tally.received:,}", ""), (" received", "dim")])
         return groups

@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID
@@ -50,6 +50,9 @@ class _AllSeen:
 
     async def last_position(self) -> int:
         return self.position
+
+    async def holding(self, claims: Mapping[int, UUID]) -> set[int]:
+        return set(claims)
 
     async def get(self, ids: Iterable[UUID]) -> list[Event]:
         return []

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.confirmations import MAX_UNCONFIRMED
 from monitor.feed import FRAME_MESSAGES, FeedOptions
 from monitor.inbox import Inbox
-from monitor.merge import MAX_UNCONFIRMED
 from monitor.model.arrivals import Link
 from store import wire
 from store.bus import CHANNEL, Signal

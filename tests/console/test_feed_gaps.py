@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from monitor.feed import FeedOptions
 from monitor.inbox import Inbox
@@ -13,6 +14,7 @@ from monitor.model.arrivals import Link
 from monitor.model.gaps import GapState
 from store import wire
 from store.event import Event
+from store.signing import Signer
 from tests.application import NO_POLL, Application, application, downloads, live
 from tests.waiting import until
 
@@ -63,6 +65,79 @@ async def test_lost_announcements_of_events_that_were_seen_are_counted_and_no_ga
         assert not watch.gaps
 
 
+async def test_announcements_whose_events_the_store_does_not_have_are_told_as_lost(
+    store: Application,
+) -> None:
+    async with live(store, NO_POLL) as watch:
+        events = await store.create_unannounced(6)
+        store.bus.publish(wire.encode(events[0], "worker", 1))
+        store.bus.publish(wire.encode(events[5], "worker", 9))
+        await until(lambda: len(watch.events) == 6)
+        await until(lambda: watch.is_live)
+        (gap,) = watch.last_gaps
+        assert (gap.state, gap.missed, gap.lost) == (GapState.LOST, 7, 3)
+        assert gap.recovered >= 4
+        assert watch.tally.lost == 3
+
+
+async def test_a_loss_that_leaves_no_hole_is_told_all_the_same(store: Application) -> None:
+    async with live(store, FeedOptions(frame=0.01, safety_poll=0.05)) as watch:
+        events = await store.create_unannounced(3)
+        await until(lambda: len(watch.events) == 3)
+        store.bus.publish(wire.encode(events[0], "worker", 1))
+        store.bus.publish(wire.encode(events[2], "worker", 5))
+        await until(lambda: watch.gaps)
+        (gap,) = watch.last_gaps
+        assert (gap.state, gap.lost) == (GapState.LOST, 2)
+
+
+async def test_a_place_in_the_store_that_a_message_claims_is_looked_at(store: Application) -> None:
+    options = FeedOptions(frame=0.01, safety_poll=0.05, confirm_within=0.3)
+    async with live(store, options) as watch:
+        (true,) = await store.create(1)
+        assert true.position is not None
+        lies = [
+            Event(event_type="job.failed", position=true.position),
+            Event(event_type="job.failed", position=2**40),
+            Event(event_type="job.failed", position=2**62),
+        ]
+        for lie in lies:
+            store.bus.publish(wire.encode(lie))
+        await until(lambda: watch.unconfirmed == {lie.id for lie in lies})
+        await until(lambda: set(watch.missing) == {lie.id for lie in lies})
+        (later,) = await store.create(1)
+        await until(lambda: watch.events[-1].id == later.id)
+        await until(lambda: store.reader.asked.count("holding") > 3)
+        assert watch.unconfirmed == {lie.id for lie in lies}
+
+
+async def test_only_what_is_signed_is_believed_before_the_store_confirms_it(store: Application) -> None:
+    signer = Signer(SecretStr("a key of enough bytes"))
+    options = FeedOptions(frame=0.01, safety_poll=0.05, confirm_within=60.0)
+    async with live(store, options, signer=signer) as watch:
+        events = await store.create_unannounced(3)
+        signed, unsigned, wrong = (wire.encode(event) for event in events)
+        store.bus.publish(signer.sign(signed))
+        store.bus.publish(unsigned)
+        store.bus.publish(Signer(SecretStr("another key of 24 bytes")).sign(wrong))
+        await until(lambda: (watch.tally.unsigned, watch.tally.forged) == (1, 1))
+        assert watch.unconfirmed == {event.id for event in events[1:]}
+        await until(lambda: set(watch.confirmed) == {event.id for event in events[1:]})
+        assert len(watch.events) == 3
+
+
+async def test_what_the_store_has_is_shown_in_place_of_what_was_told_in_its_name(store: Application) -> None:
+    async with live(store, FeedOptions(frame=0.01, safety_poll=0.05, confirm_within=60.0)) as watch:
+        told = Event(event_type="job.completed", status="completed")
+        true = Event.model_validate({**told.model_dump(), "status": "failed"})
+        store.bus.publish(wire.encode(told))
+        await until(lambda: watch.unconfirmed)
+        await store.quiet.create(true)
+        await until(lambda: watch.tally.altered == 1)
+        corrections = [correction for frame in watch.frames for correction in frame.corrections]
+        assert [(c.key, c.event.status) for c in corrections] == [(told.sort_key, "failed")]
+
+
 async def test_a_producer_that_counts_wrongly_does_not_slow_the_stream(store: Application) -> None:
     async with live(store, FeedOptions(frame=0.05)) as watch:
         for number, event in enumerate(downloads(400)):
@@ -90,6 +165,7 @@ async def test_a_gap_stays_open_until_the_place_of_the_loss_is_reached(
     store: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitor.intake.CHUNK", 5)
+    monkeypatch.setattr("monitor.feed.FOLDING", 0.0)
     async with live(store, inbox=Inbox(max_messages=100)) as watch:
         asked = store.reader.asked.count("last_position")
         await store.create(300)

@@ -286,6 +286,16 @@ async def test_a_place_without_a_zone_is_refused(repository: EventRepository) ->
             await reading()
 
 
+async def test_claims_to_be_stored_are_told_from_the_truth(repository: EventRepository) -> None:
+    stored = (await repository.append(make_events(5))).events
+    true = {event.position or 0: event.id for event in stored}
+    last = max(true)
+    false = {last + 1: UUID(int=2**100), 2**63 - 1: stored[0].id, 1: UUID(int=3)}
+    assert await repository.holding(true) == set(true)
+    assert await repository.holding({**true, **false}) == set(true) - {1}
+    assert await repository.holding({}) == set()
+
+
 async def test_a_cleared_store_is_as_new(repository: EventRepository) -> None:
     await repository.append(make_events(3, start=1))
     await repository.clear()

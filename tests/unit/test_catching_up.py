@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from monitor.model.catching_up import KnownIds, Seen, SequenceTracker, Watermark
+from monitor.model.catching_up import KnownIds, Seen, Watermark
 
 
 def test_the_watermark_is_the_position_up_to_which_all_was_seen() -> None:
@@ -53,48 +53,6 @@ def test_a_flood_beyond_a_hole_is_forgotten_and_never_passes_the_hole(
     assert watermark.position == 1
     watermark.advance_to(999)
     assert watermark.position == 999
-
-
-def test_missed_announcements_are_counted_by_producer() -> None:
-    tracker = SequenceTracker()
-    heard = [
-        ("a", 5, 0),
-        ("a", 6, 0),
-        ("b", 1, 0),
-        ("a", 9, 2),
-        ("b", 2, 0),
-        ("a", 10, 0),
-        ("c", 0, 0),
-        ("c", 2, 1),
-    ]
-    for producer, sequence, missed in heard:
-        assert tracker.missed_before(producer, sequence) == missed, (producer, sequence)
-
-
-def test_an_announcement_heard_again_or_late_misses_nothing() -> None:
-    tracker = SequenceTracker()
-    tracker.missed_before("a", 5)
-    assert tracker.missed_before("a", 9) == 3
-    assert [tracker.missed_before("a", sequence) for sequence in (9, 7, 5, 10)] == [0, 0, 0, 0]
-
-
-def test_after_forgetting_every_producer_is_new() -> None:
-    tracker = SequenceTracker()
-    tracker.missed_before("a", 5)
-    tracker.forget()
-    assert tracker.missed_before("a", 500) == 0
-    assert tracker.missed_before("a", 502) == 1
-
-
-def test_the_producers_not_heard_for_longest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SequenceTracker, "MAX_PRODUCERS", 3)
-    tracker = SequenceTracker()
-    for producer in "abc":
-        tracker.missed_before(producer, 1)
-    tracker.missed_before("a", 2)
-    tracker.missed_before("d", 1)
-    assert tracker.missed_before("a", 4) == 1
-    assert tracker.missed_before("b", 9) == 0
 
 
 def test_an_id_is_known_from_where_it_was_seen_before() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from monitor.model.arrivals import Arrivals, FeedStatus, Link, Opening, Tally
-from monitor.model.console import ConsoleModel
+from monitor.model.arrivals import Arrivals, Correction, FeedStatus, Link, Opening, Refusal, Tally
+from monitor.model.console import REFUSALS_KEPT, ConsoleModel
 from monitor.model.filter import Filter
 from monitor.model.gaps import Gap, GapState
 from store.event import Event, Severity
@@ -85,7 +85,7 @@ def test_a_late_event_makes_nothing_look_older() -> None:
 
 def test_status_and_tally_are_the_latest() -> None:
     model = opened()
-    status = FeedStatus(Link.RECONNECTING, at(9), "gone", 3, 1.5)
+    status = FeedStatus(Link.RECONNECTING, at(9), "gone", 3, at(11))
     model.apply(Arrivals(status, Tally(received=7, missed=2)), at(9), 102.0)
     assert (model.status, model.tally) == (status, Tally(received=7, missed=2))
 
@@ -146,3 +146,29 @@ def test_starting_over_replaces_timeline_and_counts() -> None:
     model.apply(frame(opening=opening(make_events(3, start=1000))), at(1010), 200.0)
     assert len(model.timeline.rows) == 3
     assert total(model) == 40
+
+
+def test_events_that_come_after_much_later_ones_are_late() -> None:
+    model = opened()
+    model.apply(frame(events=(make_event(20, inserted_at=at(30)),)), at(30), 101.0)
+    assert model.late == 0
+    late = (make_event(21, inserted_at=at(19)), make_event(22, inserted_at=at(21)))
+    model.apply(frame(events=late), at(31), 102.0)
+    assert model.late == 1
+
+
+def test_the_last_messages_that_were_no_events_are_kept_with_their_time() -> None:
+    model = opened()
+    refusals = tuple(Refusal(b"%d" % number, 1, "not JSON") for number in range(60))
+    model.apply(frame(refusals=refusals), at(1), 101.0)
+    model.apply(frame(refusals=refusals), at(2), 102.0)
+    assert len(model.refusals) == REFUSALS_KEPT
+    assert model.refusals[-1] == (at(2), refusals[-1])
+
+
+def test_what_the_store_corrects_is_corrected_on_the_timeline() -> None:
+    model = opened()
+    told = make_event(3)
+    true = make_event(3, status="failed")
+    model.apply(frame(corrections=(Correction(told.sort_key, true),)), at(1), 101.0)
+    assert model.timeline.event_at(told.sort_key) == true

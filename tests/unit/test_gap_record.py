@@ -92,6 +92,25 @@ def test_a_gap_of_which_something_stays_in_the_store_says_so_to_the_end(gaps: Ga
     assert (gap.state, gap.left_out) == (GapState.NOT_LOADED, 430)
 
 
+def test_a_gap_tells_how_many_announcements_were_missed_and_how_many_of_them_are_lost(
+    gaps: GapRecord,
+) -> None:
+    gaps.open("announcements missed")
+    gaps.missed(4)
+    gaps.missed(3)
+    gaps.recovered(5)
+    gaps.close(lost=2)
+    gap = told(gaps)
+    assert (gap.state, gap.missed, gap.recovered, gap.lost) == (GapState.LOST, 7, 5, 2)
+
+
+def test_a_loss_that_is_found_without_a_gap_makes_one(gaps: GapRecord) -> None:
+    gaps.close(lost=3)
+    gap = told(gaps)
+    assert (gap.cause, gap.state, gap.lost, gap.missed) == ("announcements missed", GapState.LOST, 3, 3)
+    assert not gaps.is_open
+
+
 def test_the_next_gap_has_the_next_number_and_both_are_told(gaps: GapRecord) -> None:
     gaps.open("one")
     told(gaps)

@@ -103,6 +103,7 @@ def test_a_gap_is_open_until_it_is_repaired_or_left_to_the_store() -> None:
         GapState.OPEN: True,
         GapState.REPAIRING: True,
         GapState.REPAIRED: False,
+        GapState.LOST: False,
         GapState.NOT_LOADED: False,
     }
 

@@ -39,6 +39,29 @@ def sized(count: int, **fields: Any) -> Timeline:
     return timeline
 
 
+# Corrections
+
+
+def test_a_corrected_event_takes_the_place_that_is_its_own() -> None:
+    timeline = sized(10)
+    timeline.correct(make_event(4).sort_key, make_event(4, inserted_at=at(7), status="failed"))
+    assert shown(timeline) == [0, 1, 2, 3, 5, 6, 4, 7, 8, 9]
+    timeline.apply(ERRORS)
+    assert shown(timeline) == []
+    timeline.correct(make_event(5).sort_key, make_event(5, severity="error"))
+    assert shown(timeline) == [5]
+    assert timeline.hidden == 9
+    timeline.correct(make_event(5).sort_key, make_event(5, severity="info"))
+    assert shown(timeline) == []
+    assert timeline.hidden == 10
+
+
+def test_a_corrected_event_that_was_let_go_comes_not_back() -> None:
+    timeline = sized(3)
+    timeline.correct(make_event(77).sort_key, make_event(77, status="failed"))
+    assert shown(timeline) == [0, 1, 2]
+
+
 # Order
 
 
