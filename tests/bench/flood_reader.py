@@ -1,8 +1,9 @@
-"""`python -m tests.bench.flood_reader listen|feed SOCKET COUNT`: takes COUNT messages off a bus, and tells how long.
+"""`python -m tests.bench.flood_reader listen|feed|soak SOCKET COUNT`: takes COUNT messages off a bus, and tells how.
 
 `listen` is a plain loop over redis-py's `pubsub.listen()` that decodes nothing; `feed` is evtop's live path, from the
 socket to the model of the console, filter and all. Writes `ready` when it is subscribed, begins to read after a line
-on stdin, and ends with a JSON object: seconds, and how many events were counted, and how.
+on stdin, and ends with a JSON object: seconds, and how many events were counted, and how. `soak` is `feed`, and writes
+how many came and how many MB it takes every now and then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID
 
+import psutil
 from redis.asyncio import Redis
 
 from monitor.feed import Feed
@@ -29,6 +31,7 @@ from store.query.parser import parse
 from store.redis_bus import RedisBus
 from store.repository import Overview
 
+TELL_EVERY = 20_000
 QUERY = "category:downloads -type:download.started"
 
 
@@ -82,14 +85,21 @@ async def _listen(socket: str, count: int) -> dict[str, float]:
         }
 
 
-async def _feed(socket: str, count: int) -> dict[str, float]:
+async def _feed(socket: str, count: int, tell_every: int = 0) -> dict[str, float]:
     store, model, done = _AllSeen(), ConsoleModel(), asyncio.Event()
     model.timeline.apply(Filter().with_query(QUERY, parse(QUERY)))
+    told = 0
 
     def take(arrivals: Arrivals) -> None:
+        nonlocal told
         model.apply(arrivals, datetime.now(UTC), time.monotonic())
         store.position = max(store.position, *(event.position or 0 for event in arrivals.events[-1:]), 0)
-        if model.tally.received + model.tally.malformed + model.tally.dropped >= count:
+        received = model.tally.received
+        assert not model.tally.malformed, model.refusals[-1]
+        if tell_every and received >= told + tell_every:
+            told = received
+            print(json.dumps({"received": received, "megabytes": megabytes()}), flush=True)
+        if received + model.tally.dropped >= count:
             done.set()
 
     bus = RedisBus(f"unix://{socket}")
@@ -102,14 +112,18 @@ async def _feed(socket: str, count: int) -> dict[str, float]:
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
     feeding.cancel()
     await bus.close()
-    return {
-        "seconds": seconds,
-        "cpu_seconds": cpu_seconds,
-        **asdict(model.tally),
-        "shown": len(model.timeline.rows),
-    }
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, **asdict(model.tally)}
+
+
+def megabytes() -> float:
+    """What this process holds in memory."""
+    return psutil.Process().memory_info().rss / 2**20
 
 
 if __name__ == "__main__":
-    take_in = _feed if sys.argv[1] == "feed" else _listen
-    print(json.dumps(asyncio.run(take_in(sys.argv[2], int(sys.argv[3])))))
+    kind, address, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    if kind == "listen":
+        report = asyncio.run(_listen(address, number))
+    else:
+        report = asyncio.run(_feed(address, number, TELL_EVERY if kind == "soak" else 0))
+    print(json.dumps(report))

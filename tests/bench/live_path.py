@@ -7,9 +7,10 @@ import socket
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any
 
 from store.bus import CHANNEL
 from store.embedded import dying_with_parent
@@ -50,7 +51,7 @@ def run() -> Iterator[Figure]:
 
 
 def _flood() -> bytes:
-    """What a client sends to publish the announcements of one busy producer."""
+    """Commands that publish the announcements of one busy producer."""
     began = datetime.now(UTC)
     commands: list[bytes] = []
     for number in range(1, MESSAGES + 1):
@@ -65,13 +66,14 @@ def _flood() -> bytes:
             inserted_at=began + timedelta(microseconds=20 * number),
             position=number,
         )
-        words = (b"PUBLISH", CHANNEL.encode(), encode(event, "web-1:4711:a1b2c3d4", number))
-        commands.append(b"*3\r\n" + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+        commands.append(publish_command(encode(event, "web-1:4711:a1b2c3d4", number)))
     return b"".join(commands)
 
 
-def _drain(server: ValkeyServer, kind: str, flood: bytes) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.bench.flood_reader", kind, str(server.socket), str(MESSAGES)]
+@contextmanager
+def flood_reader(server: ValkeyServer, kind: str, count: int) -> Iterator[tuple[IO[str], Callable[[], None]]]:
+    """A process that is subscribed and waits: what it writes, and what to call for it to begin."""
+    command = [sys.executable, "-m", "tests.bench.flood_reader", kind, str(server.socket), str(count)]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -81,19 +83,40 @@ def _drain(server: ValkeyServer, kind: str, flood: bytes) -> dict[str, Any]:
     ) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
+        commands = reader.stdin
         assert reader.stdout.readline() == "ready\n"
-        _publish(server, flood)
-        reader.stdin.write("go\n")
-        reader.stdin.flush()
-        return json.loads(reader.stdout.readline())
+
+        def begin() -> None:
+            commands.write("go\n")
+            commands.flush()
+
+        yield reader.stdout, begin
 
 
-def _publish(server: ValkeyServer, flood: bytes) -> None:
-    """Publish everything, and return when the server has taken it all."""
+def publish_command(message: bytes) -> bytes:
+    """What a client sends to publish `message`."""
+    words = (b"PUBLISH", CHANNEL.encode(), message)
+    return b"*3\r\n" + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+@contextmanager
+def publisher(server: ValkeyServer) -> Iterator[Callable[[bytes, int], None]]:
+    """A connection: what to call with commands, and how many they are. It returns when the server has taken them."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(30)
         connection.connect(str(server.socket))
         replies = connection.makefile("rb")
-        connection.sendall(flood)
-        for _ in range(MESSAGES):
-            assert replies.readline() == b":1\r\n", "one subscriber expected"
+
+        def publish(commands: bytes, count: int) -> None:
+            connection.sendall(commands)
+            for _ in range(count):
+                assert replies.readline() == b":1\r\n", "one subscriber expected"
+
+        yield publish
+
+
+def _drain(server: ValkeyServer, kind: str, flood: bytes) -> dict[str, Any]:
+    with flood_reader(server, kind, MESSAGES) as (told, begin), publisher(server) as publish:
+        publish(flood, MESSAGES)
+        begin()
+        return json.loads(told.readline())

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from tests.bench import (
     append,
+    burst,
     event_cost,
     growth,
+    live_memory,
     live_path,
     outage,
     recording,
@@ -39,6 +41,8 @@ BENCHES = (
     Bench("event_cost", ("decode_us", "clean_us"), event_cost.run),
     Bench("startup", ("help_s", "first_paint_s"), startup.run),
     Bench("live_path", ("live_path_ratio", "live_path_uncounted"), live_path.run),
+    Bench("burst", ("burst_key_p95_ms", "burst_key_worst_ms", "burst_uncounted"), burst.run),
+    Bench("live_memory", ("live_memory_growth_mb",), live_memory.run, 600),
     Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
     Bench("append", ("append_ratio",), append.run),
     Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run_sqlite, 900),
