@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import Dialect, Row, Select, insert, select
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.event import Event, search_text
 from store.tables import events
+from store.wire import validation_reason
 
 COLUMNS = [column for column in events.c if column.name != "search_text"]
 """What an event is read from, in the order in which `read_events` expects it."""
@@ -21,6 +22,13 @@ _UNREADABLE = (TypeError, ValueError, OverflowError, OperationalError)
 """What drivers raise for a value that Python, or its column, cannot hold."""
 _NAMES = [column.name for column in COLUMNS]
 _INSERTED = [column.name for column in events.c]
+
+
+class UnreadableRow(NamedTuple):
+    """A row that is no event, and why: one line of safe characters."""
+
+    position: int
+    reason: str
 
 
 async def read_events(
@@ -42,13 +50,29 @@ async def read_events(
             if len(found) == limit:
                 break
             event = _event(row)
-            if event is None:
-                unreadable += 1
-            else:
+            if isinstance(event, Event):
                 found.append(event)
+            else:
+                unreadable += 1
         if len(rows) < limit or len(found) == limit:
             return found, unreadable
         offset += limit
+
+
+async def read_unreadable(
+    connection: AsyncConnection, before: int | None, limit: int
+) -> tuple[list[UnreadableRow], int | None]:
+    """The unreadable ones of the `limit` rows before the position `before`, or of the last ones. Latest first.
+
+    Returns:
+        Them, and the position to go on from; None when there are no rows before it.
+    """
+    statement = select(*COLUMNS).order_by(events.c.position.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(events.c.position < before)
+    rows = await _rows(connection, statement)
+    found = [row for row in map(_event, rows) if isinstance(row, UnreadableRow)]
+    return found, rows[-1].position if rows and len(rows) == limit else None
 
 
 def refuse_negative(limit: int) -> None:
@@ -61,15 +85,15 @@ def refuse_negative(limit: int) -> None:
         raise ValueError("limit must not be negative")
 
 
-async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[Row[Any] | None]:
-    """The rows of `statement`, None for one with a value that its column cannot hold."""
+async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[Row[Any] | UnreadableRow]:
+    """The rows of `statement`; one with a value that its column cannot hold is known by its position alone."""
     try:
         return (await connection.execute(statement)).all()
     except _UNREADABLE as error:
         if not _is_unreadable_value(error):
             raise
     # One such value fails the whole fetch; row by row, it fails its own row.
-    rows: list[Row[Any] | None] = []
+    rows: list[Row[Any] | UnreadableRow] = []
     for position in (await connection.execute(statement.with_only_columns(events.c.position))).scalars():
         try:
             rows.append(
@@ -78,7 +102,7 @@ async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence
         except _UNREADABLE as error:
             if not _is_unreadable_value(error):
                 raise
-            rows.append(None)
+            rows.append(UnreadableRow(position, "a value that its column cannot hold"))
     return rows
 
 
@@ -87,13 +111,13 @@ def _is_unreadable_value(error: Exception) -> bool:
     return not isinstance(error, OperationalError) or "decode to UTF-8" in str(error.orig)
 
 
-def _event(row: Row[Any] | None) -> Event | None:
-    if row is None:
-        return None
+def _event(row: Row[Any] | UnreadableRow) -> Event | UnreadableRow:
+    if isinstance(row, UnreadableRow):
+        return row
     try:
         return Event.model_validate(dict(zip(_NAMES, row, strict=True)))
-    except ValidationError:
-        return None
+    except ValidationError as error:
+        return UnreadableRow(row.position, validation_reason(error))
 
 
 def _converter(name: str, dialect: Dialect) -> Callable[[Any], Any] | None:

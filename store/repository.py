@@ -18,7 +18,7 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
-from store.event_rows import COLUMNS, read_events, refuse_negative
+from store.event_rows import COLUMNS, UnreadableRow, read_events, read_unreadable, refuse_negative
 from store.event_selection import (
     Cursor,
     Selection,
@@ -34,6 +34,9 @@ from store.rollups import FacetCount, RollupCount
 from store.tables import events
 
 _ID_CHUNK = 500
+
+
+_ROWS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,20 @@ class EventRepository:
         """
         async with self._database.read() as connection:
             return await event_counts.histogram(connection, since, until, step_minutes, chosen)
+
+    async def unreadable_rows(self, limit: int, among: int) -> list[UnreadableRow]:
+        """The latest `limit` rows that are no events, with the reason, of the last `among` commits. Latest first."""
+        found: list[UnreadableRow] = []
+        before: int | None = None
+        for looked_at in range(0, among, _ROWS_AT_ONCE):
+            async with self._database.read() as connection:
+                page, before = await read_unreadable(
+                    connection, before, min(_ROWS_AT_ONCE, among - looked_at)
+                )
+            found += page
+            if before is None or len(found) >= limit:
+                break
+        return found[:limit]
 
     async def known_types(self) -> list[str]:
         """Every event type that was ever stored, by name. Reads the rollups, not the events."""

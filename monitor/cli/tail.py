@@ -11,6 +11,8 @@ from uuid import UUID
 
 import typer
 
+from monitor.cli.following import follow_feed
+from monitor.cli.malformed import LATEST, print_malformed
 from monitor.cli.options import Demo, Output, ascii_json, chosen_settings, fail, run_to_end, say, write
 from monitor.cli.times import parse_moment
 
@@ -31,8 +33,11 @@ def tail(
         list[str] | None, typer.Argument(help="A filter, as in the console.", metavar="FILTER")
     ] = None,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, max=LINES_MAX, help="How many of the latest events.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            "--lines", "-n", min=0, max=LINES_MAX, help="How many of the latest events: 10, or 100 malformed."
+        ),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens.")] = False,
     since: Annotated[
         str | None,
@@ -45,6 +50,13 @@ def tail(
     ] = None,
     count: Annotated[
         bool, typer.Option("--count", help="Print how many there are, and nothing else.")
+    ] = False,
+    malformed: Annotated[
+        bool,
+        typer.Option(
+            "--malformed",
+            help="What is no event, with the reason: rows of the store, and with -f messages on the channel.",
+        ),
     ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Plain text, or a JSON object a line.")
@@ -59,6 +71,8 @@ def tail(
     """
     if count and follow:
         fail("--count and --follow exclude each other")
+    if malformed and (query or since or until or count):
+        fail("--malformed takes neither a filter nor a span, and --count excludes it")
     chosen = _filter(" ".join(query or []), since, until)
     settings = chosen_settings(demo)
     if count:
@@ -66,7 +80,10 @@ def tail(
         return
     with suppress(BrokenPipeError):
         # The reader of the pipe has seen enough.
-        run_to_end(_tail(settings, chosen, lines, follow, output))
+        if malformed:
+            run_to_end(print_malformed(settings, LATEST if lines is None else lines, follow, output))
+        else:
+            run_to_end(_tail(settings, chosen, 10 if lines is None else lines, follow, output))
 
 
 def _filter(query: str, since: str | None, until: str | None) -> EventFilter:
@@ -107,13 +124,7 @@ async def _tail(settings: Settings, chosen: EventFilter, lines: int, follow: boo
     try:
         shown = _Following(chosen, print_event, await backend.store.repository.last_position())
         shown.write_first(await backend.before(None, lines, chosen))
-        await backend.run(shown.take_in)
-    except BaseExceptionGroup as group:
-        # The feed runs in a task group, which wraps whatever the writer raises.
-        output_errors, others = group.split(OSError)
-        if output_errors is None or others is not None:
-            raise
-        raise output_errors.exceptions[0] from None
+        await follow_feed(backend, shown.take_in)
     finally:
         await backend.close()
 

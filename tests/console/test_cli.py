@@ -327,6 +327,31 @@ def test_tail_cleans_hostile_text_and_escapes_it_in_json(home: PrivateHome) -> N
     assert event["metadata"] == {HOSTILE: HOSTILE}
 
 
+def test_tail_shows_the_rows_that_are_no_events(home: PrivateHome) -> None:
+    stored(home, make_event(1), make_event(2))
+    with sqlite3.connect(home.store_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE events SET event_type = 'NO TYPE' WHERE position = 2")
+    connection.close()
+    done = evtop(home, "tail", "--malformed")
+    assert done.stdout == "row 2  event_type: two or more words of a-z 0-9 _ -, joined by dots\n"
+    done = evtop(home, "tail", "--malformed", "-o", "json")
+    assert json.loads(done.stdout)["position"] == 2
+    for words in (["a.b"], ["--count"], ["--since", "1h"]):
+        assert one_line(evtop(home, "tail", "--malformed", *words)).startswith("--malformed takes neither")
+
+
+def test_tail_follows_the_messages_that_are_no_events(home: PrivateHome) -> None:
+    with ValkeyServer() as server, Running(home, "tail", "-f", "--malformed", EVTOP_BUS=server.url) as tail:
+        wait_until(lambda: server.publish(CHANNEL, HOSTILE.encode()) == 1)
+        server.publish(CHANNEL, b'{"event_type":"a.b","severity":"fatal"}')
+        tail.wait_for("severity: ")
+        lines = tail.output.splitlines()
+        assert len(lines) == 2
+        assert all(line.isprintable() for line in lines)
+        assert "␛]52;c;ZXZ0b3A=␇" in lines[0]
+        assert f"{len(HOSTILE.encode())} bytes" in lines[0]
+
+
 def test_a_locale_without_the_characters_costs_no_line(home: PrivateHome) -> None:
     stored(home, Event(event_type="a.b", resource_type="film", resource_id="über"))
     done = evtop(home, "tail", PYTHONIOENCODING="ascii")

@@ -165,3 +165,31 @@ async def test_a_row_that_is_an_event_is_read_like_any_other(
     assert found == expected
     assert numbers(await repository.newest()) == [2, 1, 0]
     assert repository.unreadable == 0
+
+
+async def test_rows_that_are_no_events_are_told_with_the_reason_latest_first(
+    database: Database, repository: EventRepository
+) -> None:
+    await repository.append(make_events(3))
+    await insert_row(database, 100, **ANYWHERE["a type against the rules"])
+    name = "a status with U+0000" if database.dialect != "postgresql" else "a time without end"
+    await insert_row(database, 101)
+    await insert_row(database, 102, **UNREADABLE[database.dialect][name])
+    last, first = await repository.unreadable_rows(10, among=1000)
+    assert last.position > first.position
+    assert first.reason.startswith("event_type: two or more words")
+    assert last.reason.startswith(("status: ", "a value that its column cannot hold", "inserted_at: "))
+    assert await repository.unreadable_rows(1, among=1000) == [last]
+    assert await repository.unreadable_rows(10, among=2) == [last]
+    assert await repository.unreadable_rows(10, among=0) == []
+
+
+async def test_rows_that_are_no_events_are_found_across_pages(
+    database: Database, repository: EventRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.repository._ROWS_AT_ONCE", 2)
+    await insert_row(database, 100, **ANYWHERE["an empty category"])
+    for number in range(5):
+        await insert_row(database, number)
+    assert len(await repository.unreadable_rows(10, among=6)) == 1
+    assert await repository.unreadable_rows(10, among=5) == []
