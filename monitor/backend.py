@@ -6,24 +6,35 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from pydantic import SecretStr
-
 from monitor.errors import StartError
 from monitor.feed import Feed
 from monitor.model.arrivals import Arrivals
 from monitor.settings import Settings
 from store.bus import Bus
-from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS, producer_bus
+from store.bus_url import (
+    BUS_SETTING,
+    EMBEDDED,
+    NO_BUS,
+    producer_bus,
+    redis_bus,
+    transport_weakness,
+)
+from store.database import Database
 from store.embedded import EmbeddedBus
 from store.event import Event
 from store.event_selection import Cursor, Selection
 from store.events import EventStore
 from store.redis_bus import RedisBus
+from store.signing import Signer
 from store.status import missing_file
 
 
 class Backend:
-    """An open store with its bus: runs the feed and reads pages."""
+    """An open store with its bus: runs the feed and reads pages.
+
+    With a `signer`, only messages that it signed are believed before the store confirms them.
+    `weakness` is what someone on the way to the bus can do, in a line; None when nothing.
+    """
 
     def __init__(
         self,
@@ -31,16 +42,27 @@ class Backend:
         bus: Bus | None,
         embedded: EmbeddedBus | None = None,
         *,
+        weakness: str | None = None,
+        signer: Signer | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = store
+        self.weakness = weakness
+        self._signer = signer
         self._bus = bus
         self._embedded = embedded
         self._now = now
 
     async def run(self, deliver: Callable[[Arrivals], None], interest: tuple[str, ...] = ()) -> None:
         """Run the feed until cancelled, handing `deliver` at most one frame at a time."""
-        await Feed(self.store.repository, self._bus, deliver, interest=interest, now=self._now).run()
+        await Feed(
+            self.store.repository,
+            self._bus,
+            deliver,
+            interest=interest,
+            signer=self._signer,
+            now=self._now,
+        ).run()
 
     async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Selection) -> list[Event]:
         """The newest `limit` events that match `query` and come before the sort key `floor`."""
@@ -67,6 +89,10 @@ class Backend:
             self._embedded.close()
 
 
+def _signer(settings: Settings) -> Signer | None:
+    return None if settings.signing_key is None else Signer(settings.signing_key)
+
+
 def _private_bus(settings: Settings) -> EmbeddedBus:
     try:
         return EmbeddedBus(settings.runtime)
@@ -84,9 +110,9 @@ def open_bus(settings: Settings) -> tuple[Bus | None, EmbeddedBus | None]:
         return None, None
     if settings.bus == EMBEDDED:
         embedded = _private_bus(settings)
-        return RedisBus(embedded.url, ensure=embedded.ensure), embedded
+        return RedisBus(embedded.url, signer=_signer(settings), ensure=embedded.ensure), embedded
     try:
-        return RedisBus(SecretStr(settings.bus)), None
+        return redis_bus(settings.bus_url, settings.signing_key), None
     except ValueError as error:
         raise StartError(f"{BUS_SETTING}: {error}") from None
 
@@ -98,7 +124,7 @@ def announcing_bus(settings: Settings) -> Bus | None:
         StartError: the URL of the bus cannot be used.
     """
     try:
-        return producer_bus(SecretStr(settings.bus), settings.runtime)
+        return producer_bus(settings.bus_url, settings.runtime, settings.signing_key)
     except ValueError as error:
         raise StartError(f"{BUS_SETTING}: {error}") from None
     except OSError as error:
@@ -114,12 +140,12 @@ async def open_store(settings: Settings, *, announce: bool = True, create: bool 
         StartError: the URL of the bus cannot be used, or there is no file.
         store.errors.StoreError: the store cannot be used; one line that says why.
     """
-    missing = None if create else missing_file(settings.store)
+    missing = None if create else missing_file(settings.store_url)
     if missing is not None:
         raise StartError(f"there is no store at {missing}; nothing was recorded there yet")
     bus = announcing_bus(settings) if announce else None
     try:
-        return await EventStore.open(settings.store, bus)
+        return EventStore(await Database.open(settings.store_url), bus)
     except BaseException:
         if bus is not None:
             await bus.close()
@@ -134,9 +160,15 @@ async def open_backend(settings: Settings, server: EmbeddedBus | None = None) ->
     """
     bus, embedded = open_bus(settings)
     try:
-        store = await EventStore.open(settings.store, bus)
+        store = EventStore(await Database.open(settings.store_url), bus)
     except BaseException:
         if bus is not None:
             await bus.close()
         raise
-    return Backend(store, bus, embedded or server)
+    return Backend(
+        store,
+        bus,
+        embedded or server,
+        weakness=transport_weakness(settings.bus_url),
+        signer=_signer(settings),
+    )

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class StartError(Exception):
     """The console cannot start. The message is one line that says what to look at, without credentials."""
+
+
+def internal_error(error: BaseException | None) -> str:
+    """One line on an error that nobody expected: its kind, and where it came from.
+
+    Its own text is left out: it may quote an event, or credentials.
+    """
+    if error is None:
+        return "internal error"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    ours = next((frame for frame in reversed(frames) if "monitor" in Path(frame.filename).parts), None)
+    if ours is not None and ours is not frames[-1]:
+        place += f", called at {Path(ours.filename).name}:{ours.lineno}"
+    return f"internal error: {type(error).__name__}{place}"

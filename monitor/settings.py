@@ -6,17 +6,32 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.errors import StartError
-from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS
+from store.bus_url import BUS_SETTING
+from store.credentials import secret
+from store.environment import (
+    BUS_PASSWORD_FILE,
+    SIGNING_KEY,
+    SIGNING_KEY_FILE,
+    STORE_PASSWORD_FILE,
+    Environment,
+    SettingError,
+)
 from store.errors import STORE_SETTING
 from store.paths import data_dir, runtime_dir
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 NAME_VARIABLE = "EVTOP_NAME"
 TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
 VARIABLES = (STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE)
-"""All that evtop reads."""
+"""What evtop reads, but for secrets."""
+SECRET_VARIABLES = (STORE_PASSWORD_FILE, BUS_PASSWORD_FILE, SIGNING_KEY, SIGNING_KEY_FILE)
+"""Where it finds secrets, and the rest of what it reads."""
 PREFIX = "EVTOP_"
 RETENTION_DAYS = 90.0
 """How long events are kept when nothing is said."""
@@ -24,43 +39,61 @@ RETENTION_DAYS = 90.0
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """`store` is an SQLAlchemy URL; `bus` a Redis URL, `embedded` or `none`. Both may hold a password.
+    """`store_url` is an SQLAlchemy URL; `bus_url` a Redis URL, `embedded` or `none`. Both may hold a password.
 
     `name` is what the status line calls this system; `runtime` is where the embedded bus lives; `taxonomy` are
-    the files that extend the shipped taxonomy, in their order.
+    the files that extend the shipped taxonomy, in their order. `signing_key` signs what goes over the bus.
+    `warnings` are lines about files whose secrets others may read.
     """
 
-    store: str
-    bus: str
+    store_url: SecretStr
+    bus_url: SecretStr
     name: str
     runtime: Path
     taxonomy: tuple[Path, ...] = ()
+    signing_key: SecretStr | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(name={self.name!r})"
 
+    @property
+    def store(self) -> str:
+        """`store_url` as plain text: hand it on at once, a name that it is bound to shows it in a crash report."""
+        return self.store_url.get_secret_value()
+
+    @property
+    def bus(self) -> str:
+        """`bus_url` as plain text, for which the same holds."""
+        return self.bus_url.get_secret_value()
+
     @classmethod
     def from_environment(cls) -> Settings:
-        """`EVTOP_STORE`, `EVTOP_BUS` and `EVTOP_TAXONOMY`; else SQLite in the data folder and the embedded bus.
+        """What the environment says; where it says nothing, SQLite in the data folder and the embedded bus.
 
         Raises:
-            StartError: `EVTOP_BUS` is none of the kinds.
+            StartError: a variable cannot be used; the message names it.
         """
-        store = os.environ.get(STORE_SETTING) or sqlite_url(_data_dir() / "events.db")
-        bus = os.environ.get(BUS_SETTING) or EMBEDDED
-        if bus not in {EMBEDDED, NO_BUS} and not bus.startswith(("redis://", "rediss://", "unix://")):
-            raise StartError(
-                f"{BUS_SETTING}: not a bus; use redis://, rediss://, unix://, {EMBEDDED} or {NO_BUS}"
-            )
+        warnings: list[str] = []
+        environment = Environment(os.environ, warnings.append)
+        try:
+            # Looked for only when it is needed: there may be no home folder.
+            default = None if os.environ.get(STORE_SETTING) else sqlite_url(_data_dir() / "events.db")
+            store = environment.store_url(default)
+            bus = environment.bus_url()
+            key = environment.signing_key()
+        except SettingError as error:
+            raise StartError(str(error)) from None
         files = os.environ.get(TAXONOMY_VARIABLE, "").split(os.pathsep)
         taxonomy = tuple(Path(file) for file in files if file)
-        return cls(store, bus, os.environ.get(NAME_VARIABLE, "local"), runtime_dir(), taxonomy)
+        name = os.environ.get(NAME_VARIABLE, "local")
+        return cls(store, bus, name, runtime_dir(), taxonomy, key, tuple(warnings))
 
     @classmethod
     def for_demo(cls) -> Settings:
         """The running demo: its own store, bus and taxonomy. The demo starts store and bus, nobody else does."""
         bus = demo_socket()
-        return cls(sqlite_url(demo_store()), f"unix://{bus}", "demo", bus.parent)
+        return cls(secret(sqlite_url(demo_store())), secret(f"unix://{bus}"), "demo", bus.parent)
 
     def activate_taxonomy(self) -> None:
         """Make the shipped types, with what the files add to them, the taxonomy of this process.
@@ -104,13 +137,15 @@ def retention_days() -> float:
 
 def unknown_variables(environment: Mapping[str, str]) -> Iterable[tuple[str, str | None]]:
     """The variables of `environment` that look like ours and are none, each with the one that may be meant."""
-    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in VARIABLES)
+    # Without what all of them begin with, which would make any two of them look alike.
+    known = {name.removeprefix(PREFIX): name for name in (*VARIABLES, *SECRET_VARIABLES)}
+    unknown = sorted(
+        name for name in environment if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known
+    )
     if not unknown:
         return
     from store.taxonomy import nearest
 
-    # Without what all of them begin with, which would make any two of them look alike.
-    known = {name.removeprefix(PREFIX): name for name in VARIABLES}
     for name in unknown:
         meant = nearest(name.removeprefix(PREFIX), tuple(known))
         yield name, meant and known[meant]

@@ -14,6 +14,8 @@ from wcwidth import iter_graphemes, wcswidth, wcwidth
 
 MEASURED_MAX = 4096
 """Characters of a text that are measured; no row shows more, and hostile text must not cost more."""
+ROW_MAX = 4096
+"""Cells of a row, wherever it is written: one event must not fill a terminal that wraps its lines."""
 MARKS_MAX = 8
 """Combining marks kept on one base character; terminals have crashed on more (CVE-2021-27135)."""
 JOINERS_MAX = 3
@@ -27,6 +29,8 @@ SUBSTITUTE = re.compile(
 
 Event text may contain the same characters in earnest: the style says "look twice", not "was replaced".
 """
+_APART = re.compile(f"((?:{SUBSTITUTE.pattern})+)")
+_MAY_BEGIN_ONE = re.compile(r"[␀-␡↵\\{]")
 
 _PLAIN = re.compile(
     "["
@@ -149,6 +153,16 @@ def clean(text: str) -> str:
         return text
     pieces.append(text[done:])
     return "".join(pieces)
+
+
+def clean_row(text: str) -> str:
+    """Return `text` cleaned, in at most `ROW_MAX` cells; `…` shows that there was more."""
+    return fit(clean(text), ROW_MAX, pad=False)
+
+
+def split_substitutes(text: str) -> list[str]:
+    """Split cleaned text into what is not substituted, at even places, and runs of substitutes, at odd ones."""
+    return _APART.split(text) if _MAY_BEGIN_ONE.search(text) else [text]
 
 
 def _replacement(what: str | None, passage: str) -> str:

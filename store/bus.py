@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from store.event import Event
+from store.signing import Signer
 from store.wire import encode
 
 CHANNEL = "evtop:events"
@@ -29,13 +30,16 @@ def new_producer() -> str:
     return f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def addressed(event: Event, producer: str, sequence: int) -> list[tuple[str, bytes]]:
-    """What to publish for `event`: pairs of channel and message.
+def addressed(
+    event: Event, producer: str, sequence: int, signer: Signer | None = None
+) -> list[tuple[str, bytes]]:
+    """What to publish for `event`: pairs of channel and message, signed by `signer` if there is one.
 
     Only the message for `CHANNEL` carries `producer` and `sequence`, so that a receiver of that channel sees
     consecutive numbers; the ones for the event's resources carry neither.
     """
-    messages = [(CHANNEL, encode(event, producer, sequence))]
+    sign = signer.sign if signer else bytes
+    messages = [(CHANNEL, sign(encode(event, producer, sequence)))]
     channels = dict.fromkeys(
         resource_channel(kind, identifier)
         for kind, identifier in (
@@ -45,7 +49,7 @@ def addressed(event: Event, producer: str, sequence: int) -> list[tuple[str, byt
         if kind is not None and identifier is not None
     )
     if channels:
-        plain = encode(event)
+        plain = sign(encode(event))
         messages.extend((channel, plain) for channel in channels)
     return messages
 

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
+from pydantic import SecretStr
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from store.credentials import forget_locals, secret
 from store.database_url import described, parsed, unusable
 from store.engines import (
     MIGRATION_TIMEOUT_SECONDS,
@@ -50,15 +52,18 @@ class Database:
         """SQLAlchemy's name of the dialect: sqlite, postgresql or mariadb."""
 
     @classmethod
-    async def open(cls, url: str) -> Database:
+    async def open(cls, url: str | SecretStr) -> Database:
         """Connect to `url` (an SQLAlchemy URL; `postgresql://` and `mysql://` get their driver) and migrate the schema.
 
-        SQLite's file is created if need be. Processes that open at once migrate once.
+        SQLite's file is created if need be. Processes that open at once migrate once. Who may only read opens a
+        store whose schema is up to date, and no other.
 
         Raises:
             StoreUnavailableError: the URL cannot be used, or the database not be reached or written.
             SchemaTooNewError: a later version of evtop has migrated it.
         """
+        # Rebound, so that a traceback with local variables has nothing to show.
+        url = secret(url)
         database = await cls.connect(url)
         try:
             await database.migrate()
@@ -68,20 +73,21 @@ class Database:
         return database
 
     @classmethod
-    async def connect(cls, url: str) -> Database:
+    async def connect(cls, url: str | SecretStr) -> Database:
         """Like `open`, but leave the schema as it is: to look at it, or to migrate it later.
 
         Raises:
             StoreUnavailableError: the URL cannot be used, or SQLite's file not be created.
         """
-        address, kind = parsed(url)
+        url = secret(url)
+        address = parsed(url)
         try:
-            engine = kind.create_engine(address)
+            engine = address.kind.create_engine(address.url)
         except (UnusableUrlError, ArgumentError, ValueError, TypeError) as error:
-            raise unusable(url, kind, error) from None
-        database = cls(engine, kind, described(url))
+            raise unusable(url, address.kind, error) from None
+        database = cls(engine, address.kind, described(url))
         with database._errors_in_one_line():
-            await kind.prepare(engine, address)
+            await address.kind.prepare(engine, address.url)
         return database
 
     @asynccontextmanager
@@ -128,10 +134,12 @@ class Database:
         self._refuse_newer(recorded)
         try:
             await self._migrate()
-        except StoreUnavailableError:
-            # Only the place of the version is an early one. Who may not write leaves it to the next one who may.
-            if recorded is not None or early != HEAD:
-                raise
+        except StoreUnavailableError as error:
+            if recorded is None and early == HEAD:
+                # Only the place of the version is an early one. Who may not write leaves it to the next one who may.
+                return
+            self._refuse_older(recorded or early, error.__cause__)
+            raise
 
     async def _look(self) -> tuple[str | None, str | None]:
         """The version in evtop's own table; where there is none, the one that an early store has elsewhere."""
@@ -158,6 +166,16 @@ class Database:
                 "use a newer evtop"
             )
 
+    def _refuse_older(self, version: str | None, cause: BaseException | None) -> None:
+        """Say what to do about a schema that this program may not migrate, if that is why it could not."""
+        if not isinstance(cause, Exception) or not self._kind.forbids_writing(cause):
+            return
+        found = "it has no tables yet" if version is None else f"its schema is version {version}"
+        raise StoreUnavailableError(
+            f"{STORE_SETTING} {self.place}: {found}, this evtop needs {HEAD} and may not write it"
+            f" ({_cause(cause)}); run `evtop db upgrade` as who may"
+        ) from cause
+
     async def close(self) -> None:
         """Close all connections, once the transactions under way have ended.
 
@@ -172,11 +190,16 @@ class Database:
     async def _transaction(self, *, write: bool) -> AsyncGenerator[AsyncConnection]:
         with self._in_use(), self._errors_in_one_line(refusable=write):
             async with self._in_time(self._kind.timeout), AsyncExitStack() as stack:
-                # An option that the driver does not take is found when it connects, and is no fault of the data.
-                with self._errors_in_one_line(TypeError, ValueError, AssertionError, OverflowError):
-                    connection = await stack.enter_async_context(
-                        self._kind.connect(self._engine, write=write)
-                    )
+                try:
+                    # An option that the driver does not take is found when it connects, and is no fault of the data.
+                    with self._errors_in_one_line(TypeError, ValueError, AssertionError, OverflowError):
+                        connection = await stack.enter_async_context(
+                            self._kind.connect(self._engine, write=write)
+                        )
+                except Exception as error:
+                    # Also what is no failure of the database's came through frames that hold the password.
+                    forget_locals(error)
+                    raise
                 yield connection
 
     @contextmanager
@@ -211,8 +234,11 @@ class Database:
             yield
         except (SQLAlchemyError, OSError, sqlite3.Error, *_UNSENDABLE, *more) as error:
             place, cause = f"{STORE_SETTING} {self.place}", _cause(error)
+            forget_locals(error)
             if refusable and (isinstance(error, _UNSENDABLE) or self._kind.refuses_data(error)):
                 raise DataRefusedError(place, cause) from error
+            if refusable and self._kind.forbids_writing(error):
+                cause = f"only reading is allowed here ({cause})"
             raise StoreUnavailableError(f"{place}: {cause}") from error
 
 

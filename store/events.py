@@ -7,7 +7,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from pydantic import SecretStr
+
 from store.bus import Bus
+from store.credentials import secret
 from store.database import Database
 from store.dead_letters import DeadLetterRepository
 from store.event import Event
@@ -34,12 +37,14 @@ class EventStore:
         self.dead_letters = DeadLetterRepository(database)
 
     @classmethod
-    async def open(cls, url: str, bus: Bus | None = None) -> EventStore:
+    async def open(cls, url: str | SecretStr, bus: Bus | None = None) -> EventStore:
         """Open the database at `url` (an SQLAlchemy URL), migrated; announce on `bus`, which the store then owns.
 
         Raises:
             StoreError: the database cannot be used; the message is one line that says why.
         """
+        # Rebound, so that a traceback with local variables has nothing to show.
+        url = secret(url)
         return cls(await Database.open(url), bus)
 
     @property

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from redis.exceptions import RedisError
 from store.bus import CHANNEL, Disconnected, Signal, addressed, new_producer
 from store.event import Event
 from store.redis_listener import RedisListener
+from store.signing import Signer
 
 ANNOUNCE_TIMEOUT = 1.0
 """Seconds that one `announce` may take, connecting included."""
@@ -39,7 +41,8 @@ _log = logging.getLogger(__name__)
 class RedisBus:
     """Announces and subscribes over `redis://`, `rediss://` (verified TLS) or `unix:///path`.
 
-    One object belongs to one event loop. `producer` names this process in announcements, 1 to 128 characters.
+    One object belongs to one event loop. `producer` names this process in announcements, 1 to 128 characters; a
+    `signer` signs them.
     `ensure` is called before each connection attempt of a subscriber, on the event loop: it must be quick,
     and its OSError becomes the reason of a `Disconnected`. A subscriber sends a PING after `heartbeat` seconds
     without traffic, and gives the connection up after `deadline` seconds without any, PONG included.
@@ -56,6 +59,7 @@ class RedisBus:
         url: str | SecretStr,
         *,
         producer: str | None = None,
+        signer: Signer | None = None,
         ensure: Callable[[], None] | None = None,
         heartbeat: float = 2.0,
         deadline: float = 4.0,
@@ -74,6 +78,7 @@ class RedisBus:
             )
         self.address = _address(options)
         self.producer = producer
+        self._signer = signer
         self._ensure = ensure
         self._heartbeat = heartbeat
         self._deadline = deadline
@@ -138,7 +143,7 @@ class RedisBus:
     async def _publish(self, events: Sequence[Event], first: int) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
             for sequence, event in enumerate(events, first):
-                for channel, payload in addressed(event, self.producer, sequence):
+                for channel, payload in addressed(event, self.producer, sequence, self._signer):
                     pipeline.publish(channel, payload)  # pyright: ignore[reportUnknownMemberType]
             # The pipeline's own error would quote the command, and with it the event.
             replies: list[object] = await pipeline.execute(raise_on_error=False)
@@ -183,7 +188,9 @@ class RedisBus:
         """One printable line about `error`. What a server says is hostile, and may quote what it was sent."""
         if isinstance(error, TimeoutError) and not str(error):
             return f"no answer within {ANNOUNCE_TIMEOUT:g} s"
-        text = str(error) or type(error).__name__
+        text = _refused_certificate(error) or str(error) or type(error).__name__
+        # What redis-py puts before the cause is longer than the room there is for it on a status line.
+        text = re.sub(r"^Error -?\d+ connecting to \S+\. ", "", text)
         for secret in self._secrets:
             plain = secret.get_secret_value()
             text = text.replace(plain, "***").replace(quote(plain, safe=""), "***")
@@ -217,6 +224,14 @@ def _connection_options(url: SecretStr, deadline: float) -> dict[str, Any] | Non
     if options.get("connection_class") is UnixDomainSocketConnection and not options.get("path"):
         return None
     return options
+
+
+def _refused_certificate(error: Exception) -> str | None:
+    """Why the server's certificate was not taken, if that is what went wrong."""
+    cause = error.__cause__ or error.__context__
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return None
+    return f"certificate refused: {cause.verify_message}"
 
 
 def _address(options: dict[str, Any]) -> str:

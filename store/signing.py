@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hmac
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 KEY_MIN_BYTES = 16
 _CONTEXT = b"evtop event 1\n"

@@ -9,15 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import appending, event_counts
+from store.credentials import secret
 from store.database import Database
 from store.database_url import described, parsed, unusable
 from store.engines import UnusableUrlError
+from store.engines.sqlite_file import ReadOnlyFile
 from store.event_filter import EVERY_EVENT
 from store.migrations import HEAD
 from store.partitions import is_partitioned
@@ -63,33 +66,39 @@ class StoreStatus:
         return self.version is not None and self.version > self.known
 
 
-def missing_file(url: str) -> Path | None:
+def missing_file(url: str | SecretStr) -> Path | None:
     """The file of the SQLite store at `url`, if it is not there yet; None for every other store.
 
     Raises:
         StoreUnavailableError: the URL cannot be used.
     """
-    address, _ = parsed(url)
-    file = _file_of(address) if address.get_backend_name() == "sqlite" else None
-    return file if file is not None and not file.exists() else None
+    file = _file_of(parsed(url).url)
+    if file is None:
+        return None
+    try:
+        return None if file.exists() else file
+    except PermissionError:
+        # It may be there: opening it will say why it cannot be told.
+        return None
 
 
-async def store_status(url: str) -> StoreStatus:
+async def store_status(url: str | SecretStr) -> StoreStatus:
     """Look at the store at `url`. Neither a file nor a table is created, and nothing is migrated.
 
     Raises:
         StoreUnavailableError: the URL cannot be used, or the database not be read.
     """
-    address, kind = parsed(url)
-    dialect = "mariadb" if address.drivername.startswith("mysql") else address.drivername.partition("+")[0]
-    file = _file_of(address) if dialect == "sqlite" else None
+    # Rebound, so that a traceback with local variables has nothing to show.
+    url = secret(url)
+    address = parsed(url)
+    file = _file_of(address.url)
     if missing_file(url) is not None:
-        return StoreStatus(described(url), dialect, None)
+        return StoreStatus(described(url), "sqlite", None)
     try:
-        engine = kind.create_engine(_existing(address, file) if file is not None else address)
+        engine = address.kind.create_engine(_existing(address.url, file))
     except (UnusableUrlError, ArgumentError, ValueError, TypeError) as error:
-        raise unusable(url, kind, error) from None
-    database = Database(engine, kind, described(url))
+        raise unusable(url, address.kind, error) from None
+    database = Database(engine, address.kind, described(url))
     try:
         return await _look(database, file)
     finally:
@@ -98,12 +107,14 @@ async def store_status(url: str) -> StoreStatus:
 
 def _file_of(address: URL) -> Path | None:
     """The file of an SQLite store; None when it has none, or when the URL gives it in a form of its own."""
-    name = address.database
+    name = address.database if address.get_backend_name() == "sqlite" else None
     return Path(name) if name and ":memory:" not in name and "uri" not in address.query else None
 
 
-def _existing(address: URL, file: Path) -> URL:
-    """`address` so that SQLite does not create the file. It may write: that is how it tidies up its log."""
+def _existing(address: URL, file: Path | None) -> URL:
+    """`address` so that SQLite does not create the file. If it may write, it does: that is how it tidies up its log."""
+    if file is None or ReadOnlyFile.at(file) is not None:
+        return address
     query = {**address.query, "mode": "rw", "uri": "true"}
     return address.set(database=f"file:{quote(str(file.absolute()))}", query=query)
 

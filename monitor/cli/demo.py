@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import fail, run_to_end
+from monitor.cli.options import fail, run_to_end, write
 from monitor.errors import StartError
 from monitor.settings import Settings, demo_socket, demo_store
 
@@ -92,7 +92,11 @@ def _alone(settings: Settings, rate: float, seed: int) -> None:
     from monitor.demo.__main__ import live
 
     def say_where() -> None:
-        typer.echo(f"store  {settings.store}\nbus    {settings.bus}\nwatch  evtop --demo\nstop   ^C")
+        write(f"store  {settings.store}")
+        write(f"bus    {settings.bus}")
+        write("watch  evtop --demo")
+        write("stop   ^C")
+        sys.stdout.flush()
 
     try:
         bus = _new_world(settings)

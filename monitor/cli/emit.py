@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.demo import require_demo
-from monitor.cli.options import Demo, chosen_settings, fail, run_to_end
+from monitor.cli.options import Demo, chosen_settings, fail, run_to_end, write
 from store.bus_url import EMBEDDED
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def emit(
         fail(str(error))
     # Without a console no one listens on the private bus: that is no fault to report.
     run_to_end(_record(event, settings), warn=settings.bus != EMBEDDED)
-    typer.echo(str(event.id))
+    write(str(event.id))
 
 
 async def _record(event: Event, settings: Settings) -> None:

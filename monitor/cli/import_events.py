@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from monitor.cli.clean_stream import write_over
 from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
 from store.bus_url import EMBEDDED
 
@@ -157,14 +158,10 @@ class _Progress:
             return
         self._next = time.monotonic() + PROGRESS_SECONDS
         self._shown = True
-        self._write(f"\r{_summary(counts)}\x1b[K")
+        write_over(_summary(counts))
 
     def clear(self) -> None:
         """Take the line away."""
         if self._shown:
             self._shown = False
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+            write_over("")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli import db, dead_letters, demo, emit, import_events, prune, tail
-from monitor.cli.options import Demo, chosen_settings, fail
+from monitor.cli.options import Demo, chosen_settings, fail, write
 
 app = typer.Typer(
     name="evtop",
@@ -15,7 +15,8 @@ app = typer.Typer(
     epilog=(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
-        "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90)."
+        "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
+        "EVTOP_STORE_PASSWORD_FILE, EVTOP_BUS_PASSWORD_FILE, EVTOP_SIGNING_KEY_FILE: files with secrets."
     ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -40,7 +41,7 @@ def console(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"evtop {installed('evtop')}")
+        write(f"evtop {installed('evtop')}")
         raise typer.Exit
     if address_demo and context.invoked_subcommand is not None:
         # Taken for the store of the environment, `evtop --demo prune` would delete from it.

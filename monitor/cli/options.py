@@ -28,31 +28,36 @@ class Output(StrEnum):
 def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
     """The demo's settings, or those of the environment; a setting that is wrong ends the program.
 
-    The taxonomy that they name becomes that of the process. Variables that are none of ours are warned of, where
-    there is no screen that the warning would be lost on.
+    The taxonomy that they name becomes that of the process. Variables that are none of ours, and secrets that
+    others may read, are warned of, where there is no screen that the warning would be lost on.
     """
     try:
         settings = Settings.for_demo() if demo else Settings.from_environment()
         settings.activate_taxonomy()
     except StartError as error:
         fail(str(error))
+    for line in settings.warnings if warn else ():
+        say(line)
     for name, meant in unknown_variables(os.environ) if warn else ():
         say(f"{name} is no setting" + (f"; did you mean {meant}?" if meant else ""))
     return settings
 
 
 def say(message: str) -> None:
-    """Write one line to stderr, cleaned."""
-    from monitor.text import clean
+    """Write one line to stderr, cleaned and no longer than a row may be."""
+    from monitor.text import clean_row
 
-    print(f"evtop: {clean(message)}", file=sys.stderr)  # noqa: T201
+    print(f"evtop: {clean_row(message)}", file=sys.stderr)  # noqa: T201
 
 
 def write(text: str) -> None:
-    """Write one line to stdout, cleaned like event text, which it may quote."""
-    from monitor.text import clean
+    """Write one line to stdout, cleaned like event text, which it may quote, and no longer than a row may be.
 
-    print(clean(text))  # noqa: T201
+    On a pipe, too: it ends on someone's terminal after all. What is to be read by programs is written as JSON.
+    """
+    from monitor.text import clean_row
+
+    print(clean_row(text))  # noqa: T201
 
 
 def write_json(value: object) -> None:
@@ -64,6 +69,8 @@ def write_json(value: object) -> None:
 
 def ascii_json(document: str) -> str:
     """A JSON document with everything but printable ASCII escaped."""
+    if document.isascii() and document.isprintable():
+        return document
     return "".join(character if " " <= character <= "~" else _escaped(character) for character in document)
 
 

@@ -163,7 +163,7 @@ class LiveScreen(ConsoleScreen):
         """Go to the next or previous event of a severity."""
         if not self.timeline.find(step, Severity(severity)):
             where = "further down" if step > 0 else "further up among the loaded events"
-            self.notify(f"no {severity} {where}", markup=False, timeout=2)
+            self.notify(f"no {clean(severity)} {where}", markup=False, timeout=2)
 
     def action_severity(self) -> None:
         """Ask for the minimum severity."""

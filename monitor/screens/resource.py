@@ -115,7 +115,7 @@ class ResourceScreen(ConsoleScreen):
     def action_find(self, step: int, severity: str) -> None:
         """Go to the next or previous event of a severity."""
         if not self.query_one(TimelineView).find(step, Severity(severity)):
-            self.notify(f"no {severity} there", markup=False, timeout=2)
+            self.notify(f"no {clean(severity)} there", markup=False, timeout=2)
 
     def action_freeze(self) -> None:
         """Freeze its timeline, or let it go on."""

@@ -91,19 +91,23 @@ def _tree(value: Any, depth: int, width: int, lines: list[list[Part]]) -> None:
         items = [(clean(str(key)), item) for key, item in value.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     else:
         items = [(f"[{number}]", item) for number, item in enumerate(value)]
+    indent = "  " * min(depth, 12, max(1, width // 10))
+    room = max(10, width - cell_width(indent))
     for key, item in items:
-        indent = "  " * min(depth, 12)
         if isinstance(item, (dict, list)) and item:
-            lines.append([(f"{indent}{key}", "accent")])
+            lines.extend([(indent + line, "accent")] for line in wrap(key, room) or [""])
             _tree(item, depth + 1, width, lines)
             continue
-        label = f"{indent}{key}: "
+        lead = f"{indent}{key}: "
+        if cell_width(lead) > max(width // 2, cell_width(indent) + 10):
+            # Beside a key this long the value would have no room.
+            lines.extend([(indent + line, "accent")] for line in wrap(f"{key}:", room))
+            lead = indent + "  "
         texts = clean_lines(item) if isinstance(item, str) else [clean(_literal(item))]
-        room = max(10, width - cell_width(label))
-        wrapped = [line for text in texts for line in (wrap(text, room) or [""])]
-        for number, line in enumerate(wrapped):
-            lead = label if number == 0 else " " * cell_width(label)
+        beside = max(10, width - cell_width(lead))
+        for line in [line for text in texts for line in (wrap(text, beside) or [""])]:
             lines.append([(lead, "accent"), (line, "")])
+            lead = " " * cell_width(lead)
 
 
 def _literal(value: Any) -> str:
@@ -118,13 +122,13 @@ def wrap(text: str, width: int) -> list[str]:
     line = ""
     for word in text.split(" "):
         candidate = f"{line} {word}" if line else word
-        if cell_width(candidate) <= width:
+        if not _is_wider(candidate, width):
             line = candidate
             continue
         if line:
             lines.append(line)
-        while cell_width(word) > width:
-            head = fit(word, width, ellipsis="", pad=False)
+        while _is_wider(word, width):
+            head = fit(_enough_of(word, width), width, ellipsis="", pad=False)
             if not head:
                 break
             lines.append(head)
@@ -133,3 +137,13 @@ def wrap(text: str, width: int) -> list[str]:
     if line:
         lines.append(line)
     return lines
+
+
+def _is_wider(text: str, width: int) -> bool:
+    return cell_width(_enough_of(text, width)) > width
+
+
+def _enough_of(text: str, width: int) -> str:
+    """As much of a long text as tells whether it is wider than `width`: measuring all of it each time adds up."""
+    beginning = text[: 4 * width]
+    return text if cell_width(beginning) <= width else beginning

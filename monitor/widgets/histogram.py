@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.strip import Strip
 
 from monitor.model.counts import MinuteBar
+from monitor.text import clean
 from monitor.widgets.lines import Lines, Part
 from monitor.widgets.spark import BLOCKS
 
@@ -21,11 +22,11 @@ class Histogram(Lines):
         self._titles = ("", "")
 
     def show(self, bars: tuple[MinuteBar, ...], title: str, span: str) -> None:
-        """Show `bars`, oldest first. The titles are text of our own, not of an event."""
+        """Show `bars`, oldest first, with `title` over and `span` under them."""
         if (title, span) != self._titles:
             self._titles = (title, span)
-            self.border_title = Content(title)
-            self.border_subtitle = Content(span)
+            self.border_title = Content(clean(title))
+            self.border_subtitle = Content(clean(span))
         if bars != self._bars:
             self._bars = bars
             self.refresh()

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from monitor.text import cell_width
+from monitor.text import MEASURED_MAX, cell_width, clean, split_substitutes
 
 Part = tuple[str, str]
 """Cleaned text and the name of its style: `error`, `warning`, `info`, `good`, `dim`, `accent`, `strong`, or empty."""
@@ -31,10 +31,13 @@ class Lines(Widget):
         "lines--strong",
         "lines--error-on-accent",
         "lines--warning-on-accent",
+        "lines--substitute",
         "lines--cursor",
         "lines--cursor-blurred",
     }
-    """One class a named style; `lines--cursor` is laid under the line that has the cursor."""
+    """One class a named style; `lines--cursor` is laid under the line that has the cursor, `lines--substitute` over
+    what stands for a character that is not drawn."""
+    DEFAULT_CSS = "Lines > .lines--substitute { text-style: underline; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -71,18 +74,29 @@ class Lines(Widget):
             self._styles[name] = style
         return style
 
+    @property
+    def _substitute(self) -> Style:
+        return self.get_component_rich_style("lines--substitute", partial=True)
+
     def strip(self, parts: Iterable[Part], width: int, *, selected: bool = False) -> Strip:
-        """Parts as a line of exactly `width` cells; what has no room is cut, with a mark."""
+        """Parts as a line of exactly `width` cells; what has no room is cut, with a mark.
+
+        Whoever makes a part cleans it, to measure it as it will be drawn. What was forgotten is cleaned here.
+        """
         segments: list[Segment] = []
         used = 0
         cursor = None
         if selected:
             name = "lines--cursor" if self.has_focus else "lines--cursor-blurred"
             cursor = self.get_component_rich_style(name, partial=True)
-        for text, name in parts:
+        for part, name in parts:
+            text = clean(part)[:MEASURED_MAX]
             style = self.named_style(name)
-            segments.append(Segment(text, style + cursor if cursor else style))
             used += cell_width(text)
+            for number, piece in enumerate(split_substitutes(text)):
+                drawn = style + self._substitute if number % 2 else style
+                if piece:
+                    segments.append(Segment(piece, drawn + cursor if cursor else drawn))
         if used < width:
             style = self.named_style("")
             segments.append(Segment(" " * (width - used), style + cursor if cursor else style))

@@ -11,6 +11,8 @@ from pydantic_core import to_json
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from store.credentials import why_unreadable
+
 CONNECT_TIMEOUT_SECONDS = 5.0
 """How long a server may take to accept a connection."""
 TRANSACTION_TIMEOUT_SECONDS = 30.0
@@ -71,6 +73,10 @@ class DatabaseKind(Protocol):
         """Whether the database found fault with what was to be written, so that trying again is in vain."""
         ...
 
+    def forbids_writing(self, error: Exception) -> bool:
+        """Whether the database lets this program read, and not do what it was about to do."""
+        ...
+
 
 def options_of(connect: Callable[..., Any]) -> list[str]:
     """The names of the options that a driver's `connect` takes."""
@@ -86,6 +92,19 @@ def refuse_unknown_options(url: URL, *known: str) -> None:
     for name in url.query:
         if name not in known:
             raise UnusableUrlError(f"the driver has no option {name!r}")
+
+
+def refuse_missing_files(url: URL, *names: str) -> None:
+    """Check that the files that options of `url` name can be read: a driver would not say which one it missed.
+
+    Raises:
+        UnusableUrlError: one of them cannot.
+    """
+    for name in names:
+        path = url.query.get(name)
+        reason = why_unreadable(path) if isinstance(path, str) else None
+        if reason is not None:
+            raise UnusableUrlError(f"{name}: {reason}")
 
 
 def json_text(value: object) -> str:

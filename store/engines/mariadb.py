@@ -21,6 +21,7 @@ from store.engines import (
     UnusableUrlError,
     json_text,
     options_of,
+    refuse_missing_files,
     refuse_unknown_options,
 )
 
@@ -37,6 +38,9 @@ _DATA_ERRORS = frozenset(
 )
 """Codes of faults in the data: null, duplicate, too large, out of range, not of its type or character set,
 raised by a trigger, a check that failed (mariadb.com/kb/en/mariadb-error-code-reference)."""
+_READING_ALONE = frozenset({1044, 1142, 1143, 1227, 1290, 1792})
+"""Codes of what a role, or a server that is read-only, does not allow: a database, a table, a column, an operation,
+writing at all, writing in this transaction."""
 
 
 class Mariadb:
@@ -59,6 +63,7 @@ class Mariadb:
             ) from None
         url = url.set(drivername="mariadb+asyncmy", query={**url.query, "charset": "utf8mb4"})
         refuse_unknown_options(url, *options_of(driver.Connection.__init__), *_TLS_OPTIONS)
+        refuse_missing_files(url, "ssl_ca", "ssl_key", "ssl_cert")
         return create_async_engine(
             url,
             json_serializer=json_text,
@@ -103,5 +108,12 @@ class Mariadb:
             return isinstance(error, StatementError)
         if isinstance(error, InterfaceError) or error.orig is None:
             return False
-        code = error.orig.args[0] if error.orig.args else None
-        return code in _DATA_ERRORS
+        return _code(error) in _DATA_ERRORS
+
+    def forbids_writing(self, error: Exception) -> bool:
+        """By its error code."""
+        return isinstance(error, DBAPIError) and _code(error) in _READING_ALONE
+
+
+def _code(error: DBAPIError) -> object:
+    return error.orig.args[0] if error.orig is not None and error.orig.args else None

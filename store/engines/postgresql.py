@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic_core import from_json
 from sqlalchemy import event, func, select, text
@@ -21,6 +22,7 @@ from store.engines import (
     UnusableUrlError,
     json_text,
     options_of,
+    refuse_missing_files,
     refuse_unknown_options,
 )
 
@@ -33,7 +35,10 @@ _DATA_ERRORS = ("22", "23", "44", "P0001", "54000")
 """SQLSTATE classes of faults in the data: data exception, integrity constraint, check option, raised by a
 trigger, too large for an index (postgresql.org/docs/current/errcodes-appendix.html)."""
 
-
+_READING_ALONE = ("42501", "25006")
+"""SQLSTATEs of what a role does not allow, and of what a transaction that only reads, or a replica, does not."""
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_VERIFYING = ("require", "verify-ca", "verify-full")
 _LOCK_NOT_AVAILABLE = "55P03"
 _KEEPALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """The server asks after a silent client, and gives it up after a minute: the system's default is two hours."""
@@ -46,7 +51,7 @@ class Postgresql:
     example = "postgresql://user:password@host/database"
 
     def create_engine(self, url: URL) -> AsyncEngine:
-        """An engine over asyncpg; `sslmode` and `options`, as libpq spells them, are understood."""
+        """An engine over asyncpg; `options`, `sslmode` and its files, as libpq spells them, are understood."""
         if url.drivername not in {"postgresql", "postgres", "postgresql+asyncpg"}:
             raise UnusableUrlError("write postgresql://, evtop brings the driver")
         try:
@@ -55,18 +60,24 @@ class Postgresql:
             raise UnusableUrlError(
                 "PostgreSQL needs its driver: install evtop with the extra 'postgresql'"
             ) from None
-        query = dict(url.query)
+        files = _tls_files(url)
+        query = {name: value for name, value in url.query.items() if name not in files}
         if "sslmode" in query:
             query["ssl"] = query.pop("sslmode")
         settings = _server_settings(query.pop("options", ()))
         url = url.set(drivername="postgresql+asyncpg", query=query)
-        known = set(options_of(driver.connect)) - {"server_settings"}
+        known = set(options_of(driver.connect)) - {"server_settings", "dsn"}
         refuse_unknown_options(url, *known, "prepared_statement_cache_size")
         engine = create_async_engine(
             url,
             json_serializer=json_text,
             json_deserializer=from_json,
-            connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": settings},
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "server_settings": settings,
+                # The driver takes the files in this form alone, and all the rest by name.
+                **({"dsn": f"postgresql://?{urlencode(files)}"} if files else {}),
+            },
             pool_pre_ping=True,
             hide_parameters=True,
         )
@@ -109,6 +120,23 @@ class Postgresql:
         state = str(getattr(error.orig, "sqlstate", None) or "")
         cause = error.orig.__cause__ if error.orig is not None else None
         return state.startswith(_DATA_ERRORS) or isinstance(cause, ValueError)
+
+    def forbids_writing(self, error: Exception) -> bool:
+        """By its SQLSTATE."""
+        return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _READING_ALONE
+
+
+def _tls_files(url: URL) -> dict[str, str]:
+    """The files of `url` that have to do with TLS.
+
+    Raises:
+        UnusableUrlError: one of them cannot be read, or would not be used.
+    """
+    refuse_missing_files(url, *_TLS_FILES)
+    files = {name: str(url.query[name]) for name in _TLS_FILES if name in url.query}
+    if files and url.query.get("sslmode") not in _VERIFYING:
+        raise UnusableUrlError(f"{next(iter(files))} needs sslmode=verify-full beside it")
+    return files
 
 
 def _server_settings(options: str | tuple[str, ...]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, ExceptionContext, StaticPool, event
+from sqlalchemy import Connection, ExceptionContext, NullPool, StaticPool, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,6 +27,7 @@ from store.engines import (
     json_text,
     refuse_unknown_options,
 )
+from store.engines.sqlite_file import Look, ReadOnlyFile
 
 _OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "timeout", "uri")
 """What a URL may say of a connection, those of a URI apart (docs.python.org/3/library/sqlite3.html). Not when
@@ -35,10 +36,15 @@ BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer waits for another one before it gives up, unless the URL says `timeout`."""
 _LONGEST_TIMEOUT_SECONDS = 2_147_483.0
 """SQLite counts milliseconds in 32 bits."""
+_LOOK = "evtop_look"
+"""What a connection to a file that may only be read remembers: what the file was like."""
 
 
 class Sqlite:
-    """A file, switched to write-ahead logging. Its kind of `store.engines.DatabaseKind`."""
+    """A file, switched to write-ahead logging. Its kind of `store.engines.DatabaseKind`.
+
+    What may not be written is opened to be read, and left as it is.
+    """
 
     timeout = None
     example = "sqlite:////var/lib/evtop/events.db"
@@ -46,6 +52,8 @@ class Sqlite:
     def __init__(self) -> None:
         self._turns: WeakKeyDictionary[AsyncEngine, asyncio.Lock] = WeakKeyDictionary()
         """Of each engine whose store is in memory, where there is one connection for all: whose turn it is."""
+        self._read_only: WeakKeyDictionary[AsyncEngine, ReadOnlyFile] = WeakKeyDictionary()
+        """Of each engine whose file may not be written: that file."""
 
     def create_engine(self, url: URL) -> AsyncEngine:
         """An engine whose transactions begin when this module says so."""
@@ -55,23 +63,32 @@ class Sqlite:
         refuse_unknown_options(url, *_OPTIONS, *uri_options)
         patience = _patience(url)
         in_memory = _is_in_memory(url)
+        file = None if in_memory or _is_uri(url) else ReadOnlyFile.at(Path(url.database or ""))
+        # A connection to what may only be read is made anew each time, as how to open it depends on who writes.
+        pool = StaticPool if in_memory else None if file is None else NullPool
         engine = create_async_engine(
             url.set(drivername="sqlite+aiosqlite"),
             json_serializer=json_text,
             json_deserializer=from_json,
             connect_args={"timeout": patience},
             hide_parameters=True,
-            **({"poolclass": StaticPool} if in_memory else {}),
+            **({} if pool is None else {"poolclass": pool}),
         )
         _begin_on_demand(engine, patience)
+        if file is None:
+            _tidy_up(engine)
+        else:
+            self._read_only[engine] = file
         if in_memory:
             self._turns[engine] = asyncio.Lock()
             _keep_connection(engine)
+        else:
+            _open_here_first(engine, file)
         return engine
 
     async def prepare(self, engine: AsyncEngine, url: URL) -> None:
         """Create the file, and its folder. What a URI says where the file is, SQLite alone understands."""
-        if engine in self._turns:
+        if engine in self._turns or engine in self._read_only:
             return
         if url.database and not _is_uri(url):
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,8 +100,20 @@ class Sqlite:
         async with self._turn(engine, TRANSACTION_TIMEOUT_SECONDS), engine.connect() as connection:
             if write:
                 await connection.execution_options(evtop_write=True)
-            async with connection.begin():
-                yield connection
+            try:
+                async with connection.begin():
+                    yield connection
+            except DBAPIError:
+                # What was read of two moments may look damaged.
+                self._check(engine, connection)
+                raise
+            self._check(engine, connection)
+
+    def _check(self, engine: AsyncEngine, connection: AsyncConnection) -> None:
+        file = self._read_only.get(engine)
+        if file is not None and not connection.invalidated:
+            seen: Look = connection.info[_LOOK]
+            file.check(seen)
 
     @asynccontextmanager
     async def migrating(self, engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
@@ -129,6 +158,11 @@ class Sqlite:
             sqlite3.SQLITE_RANGE,
         }
 
+    def forbids_writing(self, error: Exception) -> bool:
+        """By its error code: the file, its folder or the URL say so."""
+        code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+        return code is not None and (code & 0xFF) == sqlite3.SQLITE_READONLY
+
 
 def _is_uri(url: URL) -> bool:
     """Whether the file is named as SQLite's own URI (sqlite.org/uri.html)."""
@@ -160,8 +194,8 @@ def _patience(url: URL) -> float:
 def _prepare_file(engine: AsyncEngine, patience: float) -> None:
     """Create the file if need be and switch it to write-ahead logging, which it then keeps.
 
-    Not by aiosqlite, whose thread reports a failure to a loop that may be gone by then. The switch needs the
-    file for itself and does not wait for it as other statements do (sqlite.org/wal.html), so it is tried again.
+    Not by aiosqlite, see `_open_here_first`. The switch needs the file for itself and does not wait for it as other
+    statements do (sqlite.org/wal.html), so it is tried again.
     """
     arguments: Any
     options: Any
@@ -190,16 +224,35 @@ def _keep_connection(engine: AsyncEngine) -> None:
         context.is_disconnect = False
 
 
-def _begin_on_demand(engine: AsyncEngine, patience: float) -> None:
+def _open_here_first(engine: AsyncEngine, file: ReadOnlyFile | None) -> None:
+    """Fail to connect where the failure is heard: aiosqlite's thread reports it to a loop that may be gone by then."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connecting(  # pyright: ignore[reportUnusedFunction]
+        _dialect: object, record: Any, arguments: list[Any], options: dict[str, Any]
+    ) -> None:
+        if file is not None:
+            record.info[_LOOK] = look = file.look()
+            arguments[0] = look.uri
+            options["uri"] = True
+        sqlite3.connect(*arguments, **options).close()
+
+
+def _tidy_up(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        # The driver would open transactions at times of its own; `_begin` does it instead.
-        connection.isolation_level = None
         cursor = connection.cursor()
         # The log is cut back to 64 MiB when a long reader has made it longer.
         for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "journal_size_limit = 67108864"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+
+def _begin_on_demand(engine: AsyncEngine, patience: float) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        # The driver would open transactions at times of its own; `_begin` does it instead.
+        connection.isolation_level = None
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]

@@ -173,7 +173,7 @@ class Delivery:
         if self._database is None:
             try:
                 async with self._turn:
-                    self._database = await Database.open(self._url.get_secret_value())
+                    self._database = await Database.open(self._url)
             except StoreError:
                 raise
             except Exception as error:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from store.spool import FsyncPolicy
 
 
@@ -47,8 +49,8 @@ class RecorderOptions(WriterOptions):
     """How a recorder works; `WriterOptions` has what its writer goes by.
 
     At most `queue_events` and `queue_bytes` wait in memory; what goes beyond is dropped and counted. `sampling`
-    gives the share that is kept of the events of a type. At the end of the process, the recorder takes
-    `exit_timeout` seconds at most.
+    gives the share that is kept of the events of a type. A `signing_key` signs what is announced, where the bus is
+    given by its URL. At the end of the process, the recorder takes `exit_timeout` seconds at most.
 
     Raises:
         ValueError: an option is out of range.
@@ -57,6 +59,7 @@ class RecorderOptions(WriterOptions):
     queue_events: int = 10_000
     queue_bytes: int = 32 * 1024 * 1024
     sampling: Mapping[str, float] = field(default_factory=dict[str, float])
+    signing_key: SecretStr | None = None
     exit_timeout: float = 2.0
 
     def __post_init__(self) -> None:

@@ -71,7 +71,7 @@ class Recorder:
         self._callbacks: list[Callback] = []
         self._begin_anew()
         self._sampling = Sampling(self._options.sampling)
-        self._open_bus = _bus_at(bus) if isinstance(bus, SecretStr) else bus
+        self._open_bus = _bus_at(bus, self._options.signing_key) if isinstance(bus, SecretStr) else bus
         lifecycle.register(self)
 
     def _begin_anew(self) -> None:
@@ -344,11 +344,11 @@ class Recorder:
         return f"<Recorder {'closed' if self._ledger.closed else 'open'}>"
 
 
-def _bus_at(address: SecretStr) -> Callable[[], Bus | None]:
+def _bus_at(address: SecretStr, signing_key: SecretStr | None) -> Callable[[], Bus | None]:
     # A folder that is no place for a socket costs the announcements, not the application its start.
     with suppress(OSError):
-        producer_bus(address)
-    return lambda: producer_bus(address)
+        producer_bus(address, signing_key=signing_key)
+    return lambda: producer_bus(address, signing_key=signing_key)
 
 
 def _left(deadline: float) -> float:

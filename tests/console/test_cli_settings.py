@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from monitor.errors import StartError
 from monitor.settings import (
     RETENTION_VARIABLE,
+    SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
     VARIABLES,
     Settings,
@@ -19,7 +22,10 @@ from monitor.settings import (
 )
 from tests.console.commands import evtop, one_line
 from tests.console.unusable import UNUSABLE_STORES
+from tests.operations import blocks
 from tests.pty_console import PrivateHome
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -103,8 +109,42 @@ def test_days_that_are_none_are_refused_and_not_quoted(monkeypatch: pytest.Monke
         retention_days()
 
 
+def test_a_secret_that_others_may_read_is_warned_of_where_there_is_no_screen(home: PrivateHome) -> None:
+    file = home.directory / "key"
+    file.write_text("0123456789abcdef\n")
+    file.chmod(0o644)
+    variables = {"EVTOP_SIGNING_KEY_FILE": str(file)}
+    done = evtop(home, "emit", "a.b", **variables)
+    assert done.returncode == 0
+    assert done.stderr == f"evtop: EVTOP_SIGNING_KEY_FILE: {file}: others may read it; chmod 600\n"
+    assert one_line(evtop(home, **variables)).startswith("the console needs a terminal")
+
+
+@pytest.mark.parametrize("words", [["emit", "a.b"], ["tail"], ["db", "status"], []], ids=" ".join)
+def test_a_secret_that_cannot_be_read_is_one_line_with_the_variable(
+    home: PrivateHome, words: list[str]
+) -> None:
+    said = one_line(evtop(home, *words, EVTOP_STORE="mysql://u@h/d", EVTOP_STORE_PASSWORD_FILE="/no/file"))
+    assert said == "EVTOP_STORE_PASSWORD_FILE: /no/file: No such file or directory"
+    said = one_line(evtop(home, *words, EVTOP_SIGNING_KEY="hunter2"))
+    assert said == "EVTOP_SIGNING_KEY: the key must have 16 bytes at least"
+
+
+def test_an_application_is_shown_how_to_get_its_urls(home: PrivateHome) -> None:
+    [example] = blocks("Passwords and keys", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{example}\nrecorder.record('a.b')\nprint(recorder.flush())"],
+        env={**home.environment, "EVTOP_STORE": f"sqlite:///{home.directory}/events.db"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_only_variables_of_ours_are_looked_at() -> None:
-    known = dict.fromkeys([*VARIABLES, "PATH", "XEVTOP_STORE", "evtop_store"], "x")
+    known = dict.fromkeys([*VARIABLES, *SECRET_VARIABLES, "PATH", "XEVTOP_STORE", "evtop_store"], "x")
     assert list(unknown_variables(known)) == []
     assert list(unknown_variables({**known, "EVTOP_BUSS": "x", "EVTOP_": "x"})) == [
         ("EVTOP_", None),

@@ -369,33 +369,3 @@ def test_times_and_names_out_of_range_are_refused() -> None:
         RedisBus("redis://h", producer="")
     with pytest.raises(ValueError, match="producer"):
         RedisBus("redis://h", producer="x" * 129)
-
-
-VIEWER = (
-    "resetkeys resetchannels &evtop:* -@all +subscribe +psubscribe +unsubscribe +punsubscribe"
-    " +ping +hello +auth +client|setname +client|setinfo"
-)
-PRODUCER = "resetkeys resetchannels &evtop:* -@all +publish +auth"
-
-
-async def test_the_documented_permissions_of_viewer_and_producer_suffice() -> None:
-    acl = [
-        *("--user", "default", "off"),
-        *("--user", "viewer", "on", ">viewer-pw", *VIEWER.split()),
-        *("--user", "producer", "on", ">producer-pw", *PRODUCER.split()),
-    ]
-    with ValkeyServer(*acl) as server:
-        viewer = RedisBus(f"unix://viewer:viewer-pw@{server.socket}", heartbeat=0.1, deadline=0.5)
-        producer = RedisBus(f"unix://producer:producer-pw@{server.socket}")
-        async with viewer.subscribe() as signals:
-            assert await anext(signals) == Subscribed()
-            await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.3))])  # long enough for a heartbeat
-            assert await producer.announce([event()])
-            assert isinstance(await asyncio.wait_for(anext(signals), DEADLINE), Messages)
-        assert not await viewer.announce([event()])
-        async with producer.subscribe() as signals:
-            refused = await anext(signals)
-            assert isinstance(refused, Disconnected)
-            assert "permission" in refused.reason.lower()
-        await viewer.close()
-        await producer.close()

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import re
 import sys
-import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -12,12 +10,16 @@ from wcwidth import iter_graphemes, wcswidth
 from monitor.text import (
     MARKS_MAX,
     MEASURED_MAX,
+    ROW_MAX,
     SUBSTITUTE,
     cell_width,
     clean,
     clean_lines,
+    clean_row,
     fit,
+    split_substitutes,
 )
+from tests.terminal_output import smuggled
 
 FAMILY = "👨‍👩‍👧‍👦"
 RAINBOW = "\U0001f3f3\ufe0f\u200d\U0001f308"
@@ -43,16 +45,6 @@ hostile_text = st.lists(
         st.sampled_from(["a", "b", "1", "#", "é", "漢", " ", "e\u0301", "😀"]),
     )
 ).map("".join)
-
-
-def smuggled(text: str) -> list[str]:
-    """What `clean` must never let through, the joiners of whole emoji apart."""
-    bare = re.sub("(?<=[^\x00-\u203b])\u200d(?=[^\x00-\u203b])", "", text)
-    found = [c for c in bare if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
-    found += [c for c in bare if unicodedata.bidirectional(c) in {"LRE", "RLE", "LRO", "RLO", "PDF", "FSI"}]
-    found += [c for c in bare if 0xFDD0 <= ord(c) <= 0xFDEF or ord(c) & 0xFFFE == 0xFFFE]
-    found += re.findall("[\ufe00-\ufe0e\U000e0100-\U000e01ef\u034f\u115f\u1160\u3164\uffa0]", bare)
-    return found
 
 
 # One row a payload class: what an application may record, and what the operator is to see of it.
@@ -252,6 +244,25 @@ def test_an_ellipsis_without_room_is_left_out() -> None:
     assert fit("abcdef", 2, "...") == "ab"
     assert fit("abcdef", 4, "...") == "a..."
     assert fit("abcdef", 4, "") == "abcd"
+
+
+@pytest.mark.parametrize("unit", ["x", "漢", "e\u0301", "\x1b", "\U000e0041", "😀", "\n"])
+def test_a_row_has_four_thousand_cells_at_most_and_says_that_there_was_more(unit: str) -> None:
+    short = unit * (ROW_MAX // cell_width(clean(unit)) // 2)
+    assert clean_row(short) == clean(short)
+    shown = clean_row(unit * 2 * ROW_MAX)
+    assert shown.endswith("…")
+    assert wcswidth(shown) <= ROW_MAX
+    assert len(shown) <= MEASURED_MAX + 1
+
+
+@given(hostile_text)
+def test_substitutes_are_split_off_and_nothing_is_lost(text: str) -> None:
+    shown = clean(text)
+    pieces = split_substitutes(shown)
+    assert "".join(pieces) == shown
+    assert all(SUBSTITUTE.match(piece) and not SUBSTITUTE.sub("", piece) for piece in pieces[1::2])
+    assert not any(SUBSTITUTE.search(piece) for piece in pieces[::2])
 
 
 def test_text_beyond_what_is_measured_counts_as_cut() -> None:
