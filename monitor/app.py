@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from monitor.bindings import actions_of
-from monitor.errors import StartError
+from monitor.errors import StartError, internal_error
 from monitor.garbage import GarbageCollection
 from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
-from monitor.model.arrivals import Arrivals
+from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
+from monitor.terminal import ConsoleDriver
+from monitor.text import clean
 from monitor.themes import DARK
-from monitor.zone import Zone
+from monitor.widgets.cleaning import CleaningFilter
+from monitor.zone import Zone, age
 from store.errors import StoreError
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
 
 QUIT_AGAIN_WITHIN = 2.0
+STOP_WORTH_TELLING = 1.0
+SETTLED_AFTER = 6.0
+"""Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
 
 class EvtopApp(App[None]):
@@ -51,6 +58,7 @@ class EvtopApp(App[None]):
         Binding("tab", "next_pane(1)", "Next / previous pane", show=False),
         Binding("shift+tab", "next_pane(-1)", "Next / previous pane", show=False),
         Binding("ctrl+c", "interrupt", "Twice: quit", priority=True),
+        Binding("ctrl+z", "suspend_process", "Stop; fg in the shell goes on", priority=True),
     ]
 
     def __init__(
@@ -64,13 +72,15 @@ class EvtopApp(App[None]):
         preload: Sequence[str] = ("monitor.backend",),
         garbage: GarbageCollection | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(ConsoleDriver)
         self.register_theme(DARK)
         self.theme = DARK.name
         self.model = ConsoleModel()
         self.zone = Zone.UTC
         self.reader: Reader | None = None
         self.places = tuple(places)
+        self.transport = ""
+        """What someone on the way to the bus can do, in a line; empty when nothing."""
         self.now = now
         self.tick = tick
         self.failure = ""
@@ -80,7 +90,10 @@ class EvtopApp(App[None]):
         self._preload = tuple(preload)
         self._backend: Backend | None = None
         self._garbage = garbage
+        self._cleaning = CleaningFilter()
         self._interrupted_at = -QUIT_AGAIN_WITHIN
+        self._received_before_stop: int | None = None
+        self._continued_at = 0.0
 
     @property
     def system_name(self) -> str:
@@ -98,10 +111,7 @@ class EvtopApp(App[None]):
         return cast("Screen[object]", LiveScreen())
 
     def on_mount(self) -> None:
-        """Restore the terminal whatever ends the program, and connect once the first paint is out."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit)
+        """Connect once the first paint is out."""
         self.set_interval(1.0, self._second)
         self.call_after_refresh(self._start)
 
@@ -115,6 +125,15 @@ class EvtopApp(App[None]):
         """Take in a frame and draw it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
         self._advance(message.arrivals)
+
+    def on_console_driver_continued(self, message: ConsoleDriver.Continued) -> None:
+        """Say that the picture stood still; what came meanwhile is told when it is there."""
+        if message.seconds >= STOP_WORTH_TELLING:
+            self._received_before_stop = self.model.tally.received
+            self._continued_at = self.tick()
+            now = self.now()
+            stopped_for = age(now - timedelta(seconds=message.seconds), now)
+            self.notify(f"evtop was stopped for {clean(stopped_for)}; catching up", markup=False)
 
     def action_next_pane(self, step: int) -> None:
         """Go to the next or previous pane."""
@@ -131,9 +150,21 @@ class EvtopApp(App[None]):
         """Quit when pressed twice: one slip of the hand must not end the watch."""
         now = self.tick()
         if now - self._interrupted_at < QUIT_AGAIN_WITHIN:
-            self.exit()
+            # Not at once: a screen that is being composed would be left without the widgets that it counts on.
+            self.call_after_refresh(self.exit)
         self._interrupted_at = now
         self.notify("press ^C again to quit", markup=False, timeout=QUIT_AGAIN_WITHIN)
+
+    def action_suspend_process(self) -> None:
+        """Stop, until the shell goes on with it."""
+        if isinstance(self._driver, ConsoleDriver) and self._driver.can_suspend:
+            self._driver.stop_job()
+        else:
+            self.notify("there is no shell that could continue evtop", markup=False)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line passes on its way to the terminal, whichever widget draws it, a title and a toast too."""
+        return (*super().get_line_filters(), self._cleaning)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette offers what the keys of the screen do."""
@@ -145,9 +176,19 @@ class EvtopApp(App[None]):
 
     def _second(self) -> None:
         self.model.alerts.tick(self.now())
+        self._tell_what_came_while_stopped()
         if self._garbage is not None:
             self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
         self._advance()
+
+    def _tell_what_came_while_stopped(self) -> None:
+        before, status = self._received_before_stop, self.model.status
+        if before is None or self.tick() - self._continued_at < SETTLED_AFTER:
+            return
+        if status.link in {Link.LIVE, Link.POLLING} and not (status.repairing or status.store_error):
+            self._received_before_stop = None
+            count = self.model.tally.received - before
+            self.notify(f"caught up: {count:,} received since evtop was stopped", markup=False)
 
     def _advance(self, arrivals: Arrivals | None = None) -> None:
         """Tell the screens: all that collect events, and the one in sight, of which a dialog may hide a part."""
@@ -161,7 +202,8 @@ class EvtopApp(App[None]):
                 covered = True
 
     def _start(self) -> None:
-        self.run_worker(self._run_backend(), name="feed", exit_on_error=False)
+        # Called by the worker itself: one that is ended before it began leaves no coroutine that nobody waits for.
+        self.run_worker(self._run_backend, name="feed", exit_on_error=False)
 
     async def _run_backend(self) -> None:
         try:
@@ -170,6 +212,9 @@ class EvtopApp(App[None]):
                 await asyncio.to_thread(importlib.import_module, module)
             self._backend = await self._connect()
             self.reader = self._backend
+            if self._backend.weakness:
+                self.transport = self._backend.weakness
+                self.places += (("transport", self.transport),)
             await asyncio.to_thread(_warm_up_the_query_language)
             if self._garbage is not None:
                 self._garbage.settle()
@@ -184,6 +229,11 @@ class EvtopApp(App[None]):
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             self._fail(f"internal error in the feed: {type(cause).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+
+    def _fatal_error(self) -> None:
+        # Textual's own report prints locals, with the credentials in them, and event text as it came.
+        self.failure = internal_error(sys.exception())
+        self._close_messages_no_wait()
 
     def _fail(self, message: str) -> None:
         self.failure = message

@@ -17,6 +17,7 @@ KEY_NAMES = {
     "ctrl+l": "^L",
     "ctrl+p": "^P",
     "ctrl+c": "^C",
+    "ctrl+z": "^Z",
     "f1": "F1",
     "down": "↓",
     "up": "↑",

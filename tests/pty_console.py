@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pyte
 
@@ -87,9 +89,15 @@ class PtyConsole:
         self._pieces: deque[tuple[float, bytes]] = deque()
         self._news = threading.Condition()
         self._ended = False
+        self._reads = threading.Event()
+        self._reads.set()
+        self._let_go, self._hand = socket.socketpair()
+        """Readable when the reader is to leave the terminal alone."""
         self._master, slave = os.openpty()
         try:
             _set_size(slave, columns, rows)
+            self.attributes_before = termios.tcgetattr(slave)
+            """What `attributes` tells of a terminal that nobody has touched."""
             self.started_at = self.last_output_at = time.monotonic()
             self._process = subprocess.Popen(
                 list(command),
@@ -103,6 +111,8 @@ class PtyConsole:
             )
         except BaseException:
             os.close(self._master)
+            self._let_go.close()
+            self._hand.close()
             raise
         finally:
             os.close(slave)
@@ -192,9 +202,44 @@ class PtyConsole:
         while self._take_in_one(0.0):
             pass
 
+    def start_over(self, columns: int | None = None, rows: int | None = None) -> None:
+        """Go on with a blank screen, and let what came so far undrawn; with another size, when one is given."""
+        with self._news:
+            for _, piece in self._pieces:
+                self.output += piece
+            self._pieces.clear()
+        self._unfinished = b""
+        self.screen.reset()
+        if columns is not None and rows is not None:
+            self.screen.resize(rows, columns)
+        self._lines = [""] * self.screen.lines
+        self._stream = pyte.ByteStream(self.screen)
+        if columns is not None and rows is not None:
+            _set_size(self._master, columns, rows)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program, unless it has ended."""
         self._process.send_signal(number)
+
+    def attributes(self) -> list[Any]:
+        """How the terminal treats input and output, as `termios.tcgetattr` tells (Linux)."""
+        return termios.tcgetattr(self._master)
+
+    def stop_reading(self) -> None:
+        """Take no more output, as a terminal behind a connection that stalls: soon the program cannot write."""
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        """Take output again."""
+        self._reads.set()
+
+    def hang_up(self) -> float:
+        """Take the terminal away, as a connection that is lost does. Returns the moment right before."""
+        # While a read waits for it, closing would not reach it.
+        self._end_reader()
+        moment = time.monotonic()
+        self._close_terminal()
+        return moment
 
     def cpu_seconds(self) -> float:
         """Processor time of the program up to now, all threads, user and system (Linux)."""
@@ -211,17 +256,32 @@ class PtyConsole:
                 self._process.kill()
                 self._process.wait()
         self.status = self._process.returncode
+        self._reads.set()
         # Bounded, as whoever inherited the terminal would keep it open.
         self._reader.join(STOP_TIMEOUT)
+        self._end_reader()
+        self._close_terminal()
+
+    def _end_reader(self) -> None:
+        if self._reader.is_alive():
+            self._hand.send(b"\0")
+            self._reads.set()
+            self._reader.join()
+
+    def _close_terminal(self) -> None:
         if self._master >= 0:
             os.close(self._master)
             self._master = -1
+            self._let_go.close()
+            self._hand.close()
 
     def _drain(self) -> None:
-        master = self._master
-        while True:
+        piece = b"-"
+        while piece:
+            self._reads.wait()
+            ready, _, _ = select.select([self._master, self._let_go], [], [])
             try:
-                piece = os.read(master, _READ_SIZE)
+                piece = b"" if self._let_go in ready else os.read(self._master, _READ_SIZE)
             except OSError:  # the program has closed the terminal
                 piece = b""
             now = time.monotonic()
@@ -231,8 +291,6 @@ class PtyConsole:
                 else:
                     self._ended = True
                 self._news.notify_all()
-            if not piece:
-                return
 
     def _take_in_one(self, deadline: float) -> bool:
         """Draw the next piece of output; False when none came before `deadline`, or none will come."""
@@ -272,7 +330,8 @@ class PrivateHome:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("EVTOP_", "TEXTUAL", "XDG_", "LC_")) and name not in {"NO_COLOR", "TZ"}
+            if not name.startswith(("EVTOP_", "TEXTUAL", "XDG_", "LC_"))
+            and name not in {"NO_COLOR", "TZ", "COLUMNS", "LINES"}
         }
         folders = {
             f"XDG_{name}": str(self.directory / name[0].lower())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ from store.bus_url import EMBEDDED, NO_BUS
 if TYPE_CHECKING:
     from monitor.backend import Backend
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that wait while the console takes over the terminal, or they would leave it as it is then."""
+SIZE_WITHIN = 1.0
+"""Seconds that a terminal without a size may take to get one: containers tell it a moment after the start."""
 
 
 def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] | None = None) -> int:
@@ -24,26 +24,41 @@ def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] |
 
     `connect` opens the store and the bus; by default, those of `settings`.
     """
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        fail("the console needs a terminal; `evtop tail` prints events to a pipe")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until the terminal is taken there is nothing to put back, and no traceback to show.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _require_terminal()
     from monitor.app import EvtopApp
     from monitor.garbage import GarbageCollection
 
     async def open_chosen() -> Backend:
-        # The console listens to signals by now.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-        if connect is not None:
-            return await connect()
         from monitor.backend import open_backend
 
         return await open_backend(settings)
 
-    console = EvtopApp(open_chosen, name=settings.name, places=places(settings), garbage=GarbageCollection())
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    console = EvtopApp(
+        connect or open_chosen, name=settings.name, places=places(settings), garbage=GarbageCollection()
+    )
     console.run(mouse=False)
     if console.failure:
         fail(console.failure)
     return console.return_code or 0
+
+
+def _require_terminal() -> None:
+    """Fail where the console could not be drawn, or could not be left."""
+    if not os.isatty(0) or not os.isatty(1):
+        fail("the console needs a terminal; `evtop tail` prints events to a pipe")
+    term = os.environ.get("TERM", "")
+    if term in {"", "dumb", "unknown"}:
+        fail(f"the console cannot draw on this terminal: TERM is {term or 'not set'}")
+    from monitor.terminal_device import terminal_size
+
+    deadline = time.monotonic() + SIZE_WITHIN
+    while terminal_size() is None:
+        if time.monotonic() >= deadline:
+            fail("the terminal does not tell its size; set it: stty rows 24 columns 80")
+        time.sleep(0.02)
 
 
 def places(settings: Settings) -> list[tuple[str, str]]:
@@ -55,7 +70,12 @@ def places(settings: Settings) -> list[tuple[str, str]]:
         where = "none; the store is polled"
     else:
         where = _without_credentials(bus)
-    return [("store", _without_credentials(settings.store)), ("bus", where), ("process", str(os.getpid()))]
+    return [
+        ("store", _without_credentials(settings.store)),
+        ("bus", where),
+        ("process", str(os.getpid())),
+        *(("warning", line) for line in settings.warnings),
+    ]
 
 
 def _without_credentials(url: str) -> str:

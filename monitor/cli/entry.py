@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
+
+from monitor.cli.clean_stream import CleanStream
 
 INTERRUPTED = 130
 
@@ -13,10 +16,18 @@ INTERRUPTED = 130
 def run() -> NoReturn:
     """Run the command line, and exit."""
     _open_what_is_closed()
+    for name in ("stdout", "stderr"):
+        setattr(sys, name, CleanStream(getattr(sys, name)))
     try:
-        # Imported here, so that ^C while Python still reads files leaves no traceback either.
+        # ^C while Python still reads files ends the program like any other: an exception would come out of an import
+        # as a traceback, or not at all.
+        is_heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if is_heeded:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         from monitor.cli.main import app
 
+        if is_heeded:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
         status: int | str | None = 0
     except SystemExit as ended:

@@ -49,6 +49,7 @@ class Console(Protocol):
     reader: Reader | None
     system_name: str
     places: tuple[tuple[str, str], ...]
+    transport: str
     now: Callable[[], datetime]
     tick: Callable[[], float]
 
@@ -91,6 +92,7 @@ class ConsoleScreen(Screen[None]):
             late=model.late,
             open_gaps=model.open_gaps,
             firing=model.alerts.firing,
+            open_to_others=bool(console.transport),
             clock=console.zone.clock(now),
         )
 

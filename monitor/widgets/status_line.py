@@ -13,7 +13,10 @@ from monitor.widgets.lines import Lines, Part
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the status line shows. `rate` is events a second; what is text is written out, and clean."""
+    """What the status line shows. `rate` is events a second; what is text is written out, and clean.
+
+    `open_to_others`: someone on the way to the bus can read what goes over it, or forge it.
+    """
 
     place: str = ""
     status: FeedStatus = field(default_factory=FeedStatus)
@@ -26,6 +29,7 @@ class Vitals:
     late: int = 0
     open_gaps: int = 0
     firing: int = 0
+    open_to_others: bool = False
     clock: str = ""
 
 
@@ -101,6 +105,8 @@ class StatusLine(Lines):
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
         if vitals.skew:
             groups.append([("clock ", "dim"), (vitals.skew, "warning")])
+        if vitals.open_to_others:
+            groups.append([("▲ bus open to others", "warning")])
         worrying = (
             ("malformed", tally.malformed),
             ("missed", tally.missed),
