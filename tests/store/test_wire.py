@@ -365,7 +365,7 @@ _DIGITS = [
 ]
 
 
-@settings(REPEATABLE, max_examples=600)
+@settings(REPEATABLE, max_examples=250)
 @given(
     EVENTS,
     TEXTS,

@@ -24,6 +24,7 @@ from monitor.zone import Zone
 from tests.events import make_event
 from tests.faults.hostile_text import CLASSES, LONG
 from tests.terminal_output import smuggled
+from tests.waiting import until
 
 HOSTILE = "a\x1b]0;root\x07b\x9b2Jc\u202ed\u200be\x00f\rg\bh"
 PAYLOADS = [text for texts in CLASSES.values() for text in texts]
@@ -123,9 +124,9 @@ async def test_the_last_filter_cleans_what_any_widget_title_or_toast_draws() -> 
     async with app.run_test(size=(WIDTH, 20), notifications=True) as pilot:
         for text in (HOSTILE, *(texts[-1] for texts in CLASSES.values() if "\n" not in texts[-1])):
             app.show(text)
+            await until(lambda: sum("mark" in line for line in app.lines()) >= 6)
             await pilot.pause()
             lines = app.lines()
-            assert sum("mark" in line for line in lines) >= 6, lines
             for line in lines:
                 assert smuggled(line) == [], ascii(line)
                 assert cell_len(line) == WIDTH, ascii(line)
