@@ -55,11 +55,12 @@ def _open_what_is_closed() -> None:
 
 
 def _flushed(status: int | str | None) -> int | str | None:
-    """`status`, or 1 when the output could not be written to its end."""
+    """`status`, or 1 when all was well but that the output could not be written to its end."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
+        # A console whose terminal is gone has said so by its status already.
+        if not isinstance(error, BrokenPipeError) and not status:
             _report(error)
             status = 1
         _drop_output()

@@ -228,7 +228,8 @@ def test_a_terminal_that_goes_away_ends_the_console(home: PrivateHome) -> None:
             # It has something to draw until its bus ends.
             with suppress(OSError, AssertionError):
                 publish(home.bus_socket, A_FILE)
-        assert console.wait_for_end(1.0) == 128 + signal.SIGHUP
+        ended = console.wait_for_end(1.0)
+        assert ended == 128 + signal.SIGHUP, (home.directory / "errors").read_text()
         assert below
         wait_until(lambda: not any(runs(pid) for pid in below))
     assert (home.directory / "errors").read_text() == ""
