@@ -102,6 +102,8 @@ class Feed:
         self._something_new = asyncio.Event()
         self._flooded = asyncio.Event()
         self._look_now = asyncio.Event()
+        self._bus_is_back = asyncio.Event()
+        self._answer: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Feed until cancelled. Neither a store nor a bus that is away ends it."""
@@ -147,6 +149,10 @@ class Feed:
             self._gaps.open("subscription renewed")
         if self._opening:
             self._inbox.mark_hole()
+        self._bus_is_back.set()
+        if self._status.store_error and self._answer is not None and not self._answer.expired():
+            # What was cut together comes back together, but a connection that was forgotten on the way never answers.
+            self._answer.reschedule(asyncio.get_running_loop().time())
         self._show(FeedStatus(Link.LIVE, self._now()))
         self._signalled.set()
 
@@ -155,7 +161,9 @@ class Feed:
         link = Link.POLLING if was in {Link.CONNECTING, Link.POLLING} else Link.RECONNECTING
         since = self._status.since if was is link else self._now()
         retry_at = self._now() + timedelta(seconds=signal.retry_in)
-        self._lose_bus(FeedStatus(link, since, signal.reason, signal.attempt, retry_at))
+        self._lose_bus(
+            FeedStatus(link, since, signal.reason, signal.attempt, retry_at, retry_in=signal.retry_in)
+        )
 
     def _lose_bus(self, status: FeedStatus) -> None:
         if self._status.link is Link.LIVE:
@@ -231,18 +239,26 @@ class Feed:
         """Repeat `step` until it gets through: a store that is away is a state on the screen, not an end."""
         delay = self._options.poll
         while True:
+            self._bus_is_back.clear()
             try:
-                await step()
+                async with asyncio.timeout(None) as self._answer:
+                    await step()
             except StoreError as error:
                 self._show_store_error(str(error))
             except Exception as error:
+                if self._answer is not None and self._answer.expired():
+                    continue
                 _log.warning("reading the store failed: %s", type(error).__name__)
                 self._show_store_error(f"reading failed: {type(error).__name__}")
             else:
                 self._show_store_error("")
                 self._something_new.set()
                 return
-            await asyncio.sleep(delay)
+            finally:
+                self._answer = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._bus_is_back.wait()
             delay = min(_STORE_RETRY_MAX, delay * 2)
 
     def _store_is_slow(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 import threading
@@ -12,8 +13,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.database_server import HOST, free_port
+from tests.line_quality import Direction, Quality
 
 _CHUNK_BYTES = 64 * 1024
+_PACKET_BYTES = 1400
 _CHUNKS_UNDER_WAY = 64
 _CALL_TIMEOUT = 10.0
 # SO_LINGER on, for 0 seconds: closing resets the connection and throws away what was not sent.
@@ -36,7 +39,8 @@ class TcpProxy:
         self.connections = 0
         """How many clients were taken, since the start."""
         self._bytes = [0, 0]
-        self._delays = (0.0, 0.0)
+        self._qualities = (Quality(), Quality())
+        self._chance = random.Random()
         self._flowing = asyncio.Event()
         self._links: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
@@ -101,11 +105,24 @@ class TcpProxy:
 
     def delay(self, to_target: float, to_client: float | None = None) -> None:
         """Hand on what arrives from now on so many seconds later: in both directions, unless two times are given."""
-        self._delays = (to_target, to_target if to_client is None else to_client)
+        back = to_target if to_client is None else to_client
+        self._qualities = (Quality(delay=to_target), Quality(delay=back))
+
+    def degrade(self, quality: Quality, seed: int) -> None:
+        """Carry what arrives from now on no better than that, in both directions. `Quality()` ends it."""
+        self._chance = random.Random(seed)
+        self._qualities = (quality, quality)
 
     def stall(self) -> None:
         """Cut without a word: connections stay, new ones are taken, nothing passes, not even the end of one."""
         self._call(self._stall())
+
+    def abandon(self) -> None:
+        """Let nothing more pass over the connections that are open, without a word. New ones work.
+
+        So does a router that has forgotten them. This cannot be undone.
+        """
+        self._call(self._abandon())
 
     def cut(self) -> None:
         """Reset every connection, at both ends. New ones are taken."""
@@ -127,6 +144,12 @@ class TcpProxy:
 
     async def _stall(self) -> None:
         self._flowing.clear()
+
+    async def _abandon(self) -> None:
+        # Each connection waits for the event that was there when it was made.
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     async def _resume(self) -> None:
         if self._accepting is None:
@@ -186,19 +209,20 @@ class TcpProxy:
 
     async def _link(self, client: socket.socket) -> None:
         """One client and its connection to the target, until both have ended or one is reset."""
+        flowing = self._flowing
         with client, socket.socket() as target:
             ended = False
             try:
                 target.setblocking(False)
                 for end in (client, target):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await self._flowing.wait()
+                await flowing.wait()
                 await asyncio.get_running_loop().sock_connect(target, (HOST, self.target_port))
                 async with asyncio.TaskGroup() as group:
                     for source, sink, way in ((client, target, _TO_TARGET), (target, client, _TO_CLIENT)):
                         under_way: _UnderWay = asyncio.Queue(_CHUNKS_UNDER_WAY)
                         group.create_task(self._take(source, under_way, way))
-                        group.create_task(self._hand_on(sink, under_way, way))
+                        group.create_task(self._hand_on(sink, under_way, way, flowing))
                 ended = True
             except* OSError:
                 pass
@@ -210,33 +234,42 @@ class TcpProxy:
     async def _take(self, source: socket.socket, under_way: _UnderWay, way: int) -> None:
         """Read to the end. A reset goes the same way as the bytes before it, so that it is held up like them."""
         loop = asyncio.get_running_loop()
+        direction = Direction()
         arrived: bytes | OSError | None = None
         while arrived != b"" and not isinstance(arrived, OSError):
+            quality = self._qualities[way]
             try:
-                arrived = await loop.sock_recv(source, _CHUNK_BYTES)
+                arrived = await loop.sock_recv(
+                    source, _PACKET_BYTES if quality.rate or quality.loss else _CHUNK_BYTES
+                )
             except OSError as error:
                 arrived = error
-            await under_way.put((loop.time() + self._delays[way], arrived))
+            size = len(arrived) if isinstance(arrived, bytes) else 0
+            # As it is now: it may have been changed while this waited for something to arrive.
+            due = direction.due(size, self._qualities[way], self._chance, loop.time())
+            await under_way.put((due, arrived))
 
-    async def _hand_on(self, sink: socket.socket, under_way: _UnderWay, way: int) -> None:
+    async def _hand_on(
+        self, sink: socket.socket, under_way: _UnderWay, way: int, flowing: asyncio.Event
+    ) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due, arrived = await under_way.get()
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
-            await self._flowing.wait()
+            await flowing.wait()
             if isinstance(arrived, OSError):
                 raise arrived
             if not arrived:
                 sink.shutdown(socket.SHUT_WR)
                 return
-            await self._send(sink, arrived, way)
+            await self._send(sink, arrived, way, flowing)
 
-    async def _send(self, sink: socket.socket, chunk: bytes, way: int) -> None:
+    async def _send(self, sink: socket.socket, chunk: bytes, way: int, flowing: asyncio.Event) -> None:
         """Not `sock_sendall`, which would go on with a chunk that a stall finds half sent."""
         rest = memoryview(chunk)
         while rest:
-            await self._flowing.wait()
+            await flowing.wait()
             try:
                 sent = sink.send(rest)
             except BlockingIOError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import struct
 import threading
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.line_quality import Direction, Quality
 from tests.tcp_proxy import TcpProxy
 from tests.waiting import until
 
@@ -167,6 +169,66 @@ async def test_a_stall_stops_a_chunk_that_is_half_sent(proxy: TcpProxy) -> None:
     proxy.resume()
     assert await sending == payload
     await client.close()
+
+
+async def test_abandoned_connections_stay_silent_for_good_while_new_ones_work(
+    proxy: TcpProxy, echo: Echo
+) -> None:
+    client = await Client.connect(proxy)
+    await client.echo(b"before")
+    proxy.abandon()
+    client.writer.write(b"never arrives")
+    other = await Client.connect(proxy)
+    assert await other.echo(b"new") == b"new"
+    proxy.stall()
+    proxy.resume()
+    assert await other.echo(b"still") == b"still"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.reader.read(1), QUIET)
+    await client.close()
+    await other.close()
+    await until(lambda: echo.ends == 1)
+    assert echo.resets == 0
+
+
+async def test_a_narrow_line_passes_so_many_bytes_a_second(proxy: TcpProxy) -> None:
+    client = await Client.connect(proxy)
+    await client.echo(b"warm")
+    payload = os.urandom(60_000)
+    proxy.degrade(Quality(rate=200_000), seed=1)
+    before = time.monotonic()
+    assert await client.echo(payload) == payload
+    # Both directions work at the same time, so that it takes one of them and a packet of the other.
+    assert 0.3 <= time.monotonic() - before < 2
+    await client.close()
+
+
+async def test_a_bad_line_delivers_everything_in_order(proxy: TcpProxy) -> None:
+    client = await Client.connect(proxy)
+    proxy.degrade(Quality(delay=0.02, jitter=0.02, loss=0.2, resend=0.02), seed=1)
+    sent = b"".join(b"%05d" % number for number in range(4000))
+    assert await client.echo(sent) == sent
+    proxy.degrade(Quality(), seed=1)
+    assert await client.echo(b"x") == b"x"
+    await client.close()
+
+
+def test_packets_wait_for_their_turn_for_the_line_and_for_the_lost_ones_before_them() -> None:
+    chance = random.Random(1)
+    narrow = Direction()
+    assert [narrow.due(1000, Quality(delay=0.5, rate=1000), chance, 0.0) for _ in range(3)] == [1.5, 2.5, 3.5]
+    assert narrow.due(1000, Quality(delay=0.5, rate=1000), chance, 10.0) == 11.5
+
+    jittery = Direction()
+    moments = [jittery.due(1, Quality(delay=0.5, jitter=0.3), chance, 0.01 * n) for n in range(1000)]
+    assert moments == sorted(moments)
+    assert all(0.2 <= due - 0.01 * n <= 0.8 for n, due in enumerate(moments))
+    assert max(due - 0.01 * n for n, due in enumerate(moments)) > 0.75
+
+    lossy = Direction()
+    held_up = [lossy.due(1, Quality(loss=0.05, resend=0.3), chance, float(n)) - n for n in range(4000)]
+    assert 0.03 < sum(late > 0 for late in held_up) / 4000 < 0.07
+    assert {0.3, 0.9} <= {round(late, 3) for late in held_up}
 
 
 @pytest.mark.parametrize("how", ["end", "reset"])

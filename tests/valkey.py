@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 from typing import Self
 
+from redis import Redis
+
 from store.embedded import dying_with_parent, server_program
+from tests.database_server import HOST, free_port
 
 START_TIMEOUT = 5.0
 
@@ -20,14 +23,16 @@ START_TIMEOUT = 5.0
 class ValkeyServer:
     """A server on a unix socket in a short temporary folder. `options` are words of its command line.
 
-    It dies with the test process even when that is killed.
+    With `tcp`, it listens on `127.0.0.1:port` as well. It dies with the test process even when that is killed.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, tcp: bool = False) -> None:
         # Not pytest's tmp_path: the path of a socket has 107 bytes at most.
         self.directory = Path(tempfile.mkdtemp(prefix="vk-", dir="/tmp"))
         self.socket = self.directory / "s"
         self.url = f"unix://{self.socket}"
+        self.port = free_port() if tcp else 0
+        """0 without `tcp`."""
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,6 +49,12 @@ class ValkeyServer:
         shutil.rmtree(self.directory)
 
     @property
+    def tcp_url(self) -> str:
+        """What a `tests.tcp_proxy` can lead through itself."""
+        assert self.port, "the server has no port"
+        return f"redis://{HOST}:{self.port}"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "the server is not running"
         return self._process.pid
@@ -52,7 +63,10 @@ class ValkeyServer:
         """Start, and return when it answers."""
         assert self._process is None, "the server is running"
         self._process = subprocess.Popen(
-            [str(server_program()), "--port", "0", "--unixsocket", str(self.socket), *self._options],
+            [
+                *(str(server_program()), "--port", str(self.port), "--bind", HOST),
+                *("--unixsocket", str(self.socket), *self._options),
+            ],
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -92,6 +106,11 @@ class ValkeyServer:
         reply = self._command("PUBLISH", channel, payload)
         assert reply.startswith(b":"), reply
         return int(reply[1:])
+
+    def subscribers(self, channel: str) -> int:
+        """How many connections are subscribed to `channel`."""
+        with Redis(unix_socket_path=str(self.socket)) as client:
+            return client.pubsub_numsub(channel)[0][1]  # pyright: ignore[reportUnknownMemberType, reportIndexIssue]
 
     def _command(self, *words: str | bytes) -> bytes:
         encoded = [word.encode() if isinstance(word, str) else word for word in words]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,6 +14,9 @@ from monitor.model.arrivals import Arrivals, FeedStatus, Link, Opening, Tally
 from monitor.model.gaps import Gap
 from store.bus import Bus
 from store.event import Event
+from store.events import EventStore
+from store.redis_bus import RedisBus
+from tests.waiting import until
 
 
 class Watch:
@@ -22,6 +26,8 @@ class Watch:
         self.frames: list[Arrivals] = []
         self.times: list[float] = []
         self.events: list[Event] = []
+        self.links: list[tuple[float, Link]] = []
+        """Since when, by `time.monotonic()`, the link was what."""
         self.openings: list[Opening] = []
         self.gaps: dict[int, list[Gap]] = {}
         self.confirmed: list[UUID] = []
@@ -32,6 +38,8 @@ class Watch:
     def take(self, arrivals: Arrivals) -> None:
         self.times.append(asyncio.get_running_loop().time())
         self.frames.append(arrivals)
+        if not self.links or self.links[-1][1] is not arrivals.status.link:
+            self.links.append((time.monotonic(), arrivals.status.link))
         for event in arrivals.events:
             assert event.id not in self._ids, "an event was handed on twice"
             self._ids.add(event.id)
@@ -59,6 +67,15 @@ class Watch:
     def is_live(self) -> bool:
         """Live, opened, and nothing left to repair."""
         return self.status.link is Link.LIVE and bool(self.openings) and not self.status.repairing
+
+    async def meets(self, link: Link, since: float, within: float) -> float:
+        """Wait for the link to be `link` at some time after `since`. Returns how many seconds after it that was."""
+
+        def when() -> list[float]:
+            return [moment for moment, met in self.links if met is link and moment >= since]
+
+        await until(when, max(0.0, since + within - time.monotonic()))
+        return when()[0] - since
 
     @property
     def last_gaps(self) -> list[Gap]:
@@ -94,3 +111,17 @@ async def watching(
         with suppress(asyncio.CancelledError):
             await feed
     assert asyncio.all_tasks() <= before
+
+
+@asynccontextmanager
+async def viewer(store_url: str, bus_url: str, **further: Any) -> AsyncIterator[Watch]:
+    """Watch a feed with the options of the program, which has a store and a bus of its own."""
+    bus = RedisBus(bus_url)
+    try:
+        async with (
+            await EventStore.open(store_url) as store,
+            watching(store.repository, bus, **further) as watch,
+        ):
+            yield watch
+    finally:
+        await bus.close()

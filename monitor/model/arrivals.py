@@ -27,7 +27,8 @@ class Link(StrEnum):
 class FeedStatus:
     """The state of the feed. `reason` and `store_error` are raw text.
 
-    `attempt` counts tries since the bus was last there, `retry_at` is when the next one is due. `since` is when the
+    `attempt` counts tries since the bus was last there; the next one is due at `retry_at`, `retry_in` seconds after
+    the last one failed. `since` is when the
     link came to be what it is, `store_error_since` when the store went away.
     """
 
@@ -39,6 +40,7 @@ class FeedStatus:
     store_error: str = ""
     store_error_since: datetime | None = None
     repairing: bool = False
+    retry_in: float = 0.0
 
     @property
     def stale_since(self) -> datetime | None:

@@ -37,6 +37,7 @@ class ConsoleModel:
         self.opened = False
         self.newest_at: datetime | None = None
         """`inserted_at` of the latest event."""
+        self._newest_age = self._newest_tick = 0.0
         self.skew = ClockSkew()
         self.late = 0
         """Events that arrived after ones that happened `LATE_AFTER` later."""
@@ -45,6 +46,15 @@ class ConsoleModel:
         self.lag: float | None = None
         """Seconds from the newest event of the last live batch to its arrival."""
         self._gaps: OrderedDict[int, Gap] = OrderedDict()
+
+    def newest_age(self, tick: float) -> float | None:
+        """Seconds since the latest event happened. It goes on evenly, also when the wall clock is set meanwhile."""
+        return None if self.newest_at is None else self._newest_age + max(0.0, tick - self._newest_tick)
+
+    def _note_newest(self, newest: datetime, now: datetime, tick: float) -> None:
+        self.newest_at = newest
+        self._newest_age = max(0.0, (now - newest).total_seconds())
+        self._newest_tick = tick
 
     @property
     def open_gaps(self) -> int:
@@ -62,7 +72,7 @@ class ConsoleModel:
             past = (*opening.history, *opening.newest)
             self.alerts.apply(past, now)
             if opening.newest:
-                self.newest_at = min(now, max(event.inserted_at for event in opening.newest))
+                self._note_newest(min(now, max(event.inserted_at for event in opening.newest)), now, tick)
             self.opened = True
         self.refusals.extend((now, refusal) for refusal in arrivals.refusals)
         self.skew.heard(arrivals.heard, now, tick)
@@ -76,7 +86,8 @@ class ConsoleModel:
             newest = max(map(_inserted_at, arrivals.events))
             # A producer whose clock runs ahead must not make a dead stream look alive.
             newest = min(newest, now)
-            self.newest_at = max(newest, self.newest_at) if self.newest_at else newest
+            if self.newest_at is None or newest > self.newest_at:
+                self._note_newest(newest, now, tick)
             self.lag = (now - newest).total_seconds()
         self.alerts.apply(arrivals.events, now)
         self.rate.add(len(arrivals.events), tick)

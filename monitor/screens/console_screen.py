@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
 from textual.screen import Screen
@@ -80,12 +80,13 @@ class ConsoleScreen(Screen[None]):
         """What the status line shows now."""
         console, model, status = self.console, self.console.model, self.console.model.status
         now, tick = console.now(), console.tick()
+        newest_age = model.newest_age(tick)
         return Vitals(
             place=console.system_name,
             status=status,
             tally=model.tally,
             rate=model.rate.per_second(tick),
-            lag="" if model.newest_at is None else _lag(age(model.newest_at, now), model.lag),
+            lag="" if newest_age is None else _lag(age(now - timedelta(seconds=newest_age), now), model.lag),
             stale=f"stale since {console.zone.second(status.stale_since)}" if status.stale_since else "",
             retry=_retry(status, now),
             skew=_skew(model.skew.worst(tick)),
@@ -121,6 +122,8 @@ def _retry(status: FeedStatus, now: datetime) -> str:
     if status.link is Link.LIVE or not status.attempt:
         return ""
     seconds = 0.0 if status.retry_at is None else (status.retry_at - now).total_seconds()
+    # Whatever happened to the clock meanwhile.
+    seconds = min(seconds, status.retry_in)
     # A try that is under way may take as long as the bus is given to answer.
     return f"try {status.attempt + 1} in {seconds:.0f} s" if seconds >= 0.5 else f"try {status.attempt + 1}"
 

@@ -35,10 +35,14 @@ DIGESTED = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The events that the producer with this seed may record. Their ids are UUIDv7s from `since` on (ms since 1970)."""
+    """The events that the producer with this seed may record. Their ids are UUIDv7s from `since` on (ms since 1970).
+
+    Each is `padding` bytes larger than it need be.
+    """
 
     seed: int
     since: int
+    padding: int = 0
 
     def identifier(self, number: int) -> UUID:
         """The id of event `number`."""
@@ -68,6 +72,7 @@ class Source:
                     "none": None,
                 },
                 "list": [chance.choice((True, False, "", 0)) for _ in range(chance.randrange(6))],
+                **({"padding": "x" * self.padding} if self.padding else {}),
             },
         }
 
@@ -84,7 +89,7 @@ class Journal:
     def __init__(self, path: Path, source: Source) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lines: list[str] = []
-        self._write(f"source {source.seed} {source.since}\n")
+        self._write(f"source {source.seed} {source.since} {source.padding}\n")
 
     def claim(self, first: int, count: int) -> None:
         """Say, before any of them is recorded, that these numbers may be."""
@@ -137,8 +142,7 @@ class Promises:
     def read(cls, path: Path) -> Promises:
         """The promises in a journal; a last line that was torn is none."""
         lines = [line.split() for line in path.read_text().split("\n")[:-1]]
-        _, seed, since = lines[0]
-        promises = cls(Source(int(seed), int(since)))
+        promises = cls(Source(*map(int, lines[0][1:])))
         for what, *words in lines[1:]:
             if what == "claimed":
                 promises.claimed = max(promises.claimed, int(words[0]) + int(words[1]))

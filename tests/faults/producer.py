@@ -53,6 +53,7 @@ class Application:
         repeats: int = 1,
         old_days: float = 0,
         since: int | None = None,
+        padding: int = 0,
         **options: Any,
     ) -> dict[str, Any]:
         """Make the recorder.
@@ -66,7 +67,7 @@ class Application:
         self._recorder = Recorder(
             url, bus, options=RecorderOptions(spool=settings, write_ahead=write_ahead, **options)
         )
-        self._source = Source(seed, since or time.time_ns() // 1_000_000)
+        self._source = Source(seed, since or time.time_ns() // 1_000_000, padding)
         self._journal = Journal(Path(journal), self._source)
         self._repeats = repeats
         self._age = timedelta(days=old_days)
