@@ -25,7 +25,7 @@ from tests.tcp_proxy import TcpProxy
 from tests.valkey import ValkeyServer
 
 # Left to `make faults`: their limits are too close for a machine that does other work.
-pytestmark = [pytest.mark.fault, pytest.mark.long_fault]
+pytestmark = [pytest.mark.fault, pytest.mark.pty, pytest.mark.long_fault]
 
 START = 20.0
 """Seconds for what takes a moment, on a machine that has other work too."""
