@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], deadline: float = 5.0) -> None:
+async def until(condition: Callable[[], object], deadline: float = 10.0) -> None:
     """Return as soon as `condition()` is true; fail after `deadline` seconds."""
     try:
         async with asyncio.timeout(deadline):

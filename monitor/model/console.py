@@ -86,8 +86,10 @@ class ConsoleModel:
             newest = max(map(_inserted_at, arrivals.events))
             # A producer whose clock runs ahead must not make a dead stream look alive.
             newest = min(newest, now)
-            if self.newest_at is None or newest > self.newest_at:
-                self._note_newest(newest, now, tick)
+            # What was noted may be in the future of a clock that was set back: now is as late as can be told.
+            latest = newest if self.newest_at is None else max(newest, min(self.newest_at, now))
+            if latest != self.newest_at:
+                self._note_newest(latest, now, tick)
             self.lag = (now - newest).total_seconds()
         self.alerts.apply(arrivals.events, now)
         self.rate.add(len(arrivals.events), tick)

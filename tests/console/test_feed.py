@@ -215,7 +215,7 @@ async def test_what_is_no_event_is_counted_and_does_not_end_anything(
         for payload in bad:
             store.bus.publish(payload)
         await store.create(1)
-        await until(lambda: len(watch.events) == 1, 1.0)
+        await until(lambda: len(watch.events) == 1)
         assert watch.tally.malformed == len(bad)
         assert not watch.gaps
 

@@ -28,7 +28,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Application]:
 async def test_commits_that_were_not_announced_are_found_without_a_gap_row(store: Application) -> None:
     async with live(store, FeedOptions()) as watch:
         missed = await store.create_unannounced(3)
-        await until(lambda: len(watch.events) == 3, 3.0)
+        await until(lambda: len(watch.events) == 3)
         assert watch.ids >= {event.id for event in missed}
         assert watch.tally.recovered == 3
         assert not watch.gaps
@@ -142,7 +142,7 @@ async def test_a_producer_that_counts_wrongly_does_not_slow_the_stream(store: Ap
     async with live(store, FeedOptions(frame=0.05)) as watch:
         for number, event in enumerate(downloads(400)):
             store.bus.publish(wire.encode(event, "worker", 1000 * number))
-        await until(lambda: len(watch.events) == 400, 1.0)
+        await until(lambda: len(watch.events) == 400)
         assert watch.tally.missed == 399 * 999
         await until(lambda: watch.is_live)
 

@@ -62,7 +62,7 @@ async def test_polling_begins_with_the_outage(store: Application) -> None:
     async with live(store, FeedOptions(frame=0.01, safety_poll=60.0, poll=0.02)) as watch:
         store.bus.disconnect("gone")
         await store.create(3)
-        await until(lambda: len(watch.events) == 3, 1.0)
+        await until(lambda: len(watch.events) == 3)
 
 
 async def test_what_arrives_while_the_store_is_read_comes_after_what_is_found_there(
@@ -149,10 +149,10 @@ async def test_being_cut_off_for_being_slow_is_repaired(store: Application) -> N
 
 async def test_without_a_bus_the_store_is_polled(store: Application) -> None:
     async with watching(store.reader, None) as watch:
-        await until(lambda: watch.openings, 2.0)
+        await until(lambda: watch.openings)
         assert (watch.status.link, watch.status.reason) == (Link.POLLING, "no bus")
         await store.create(5)
-        await until(lambda: len(watch.events) == 5, 1.0)
+        await until(lambda: len(watch.events) == 5)
         assert not watch.gaps
 
 

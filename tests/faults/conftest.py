@@ -16,6 +16,8 @@ from tests.faults.private_mounts import PrivateMounts
 SEED, REPEATS = "EVTOP_FAULT_SEED", "EVTOP_FAULT_REPEATS"
 """Environment variables: the seed of every test, and how often each long one is run (20 by default)."""
 _LONG_TIMEOUT = 600
+PATIENCE = 20.0
+"""Seconds for what takes a moment, on a machine that has other work too."""
 _Value = TypeVar("_Value")
 Note = Callable[[str, object], None]
 """Keeps a figure under a name, to be told after the long tests."""
@@ -30,6 +32,10 @@ class Size:
     def either(self, quick: _Value, long: _Value) -> _Value:
         """`quick` in every test run, `long` under `make faults`."""
         return long if self.is_long else quick
+
+    def within(self, seconds: float) -> float:
+        """A figure: to be met under `make faults`, and longer in every test run, beside other tests."""
+        return self.either(max(seconds, PATIENCE), seconds)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

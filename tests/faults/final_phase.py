@@ -8,7 +8,7 @@ from tests.faults.oracle import Promises
 from tests.waiting import wait_until
 
 DRAINED_WITHIN = 30.0
-FRESH_WITHIN = 5.0
+FRESH_WITHIN = 20.0
 
 
 def drained(producer: Producer, within: float = DRAINED_WITHIN) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -21,7 +22,7 @@ from tests.application import application, live
 from tests.console.commands import EVTOP
 from tests.database_server import DatabaseServer
 from tests.faults.child import Producer
-from tests.faults.conftest import Note, Size
+from tests.faults.conftest import PATIENCE, Note, Size
 from tests.faults.final_phase import all_is_well
 from tests.faults.onlooker import COLUMNS, Onlooker, gap_rows
 from tests.pty_console import PrivateHome, PtyConsole
@@ -30,16 +31,14 @@ from tests.valkey import ValkeyServer
 from tests.waiting import until
 from tests.watch import viewer
 
-# Left to `make faults`: their limits are too close for a machine that does other work.
-pytestmark = [pytest.mark.fault, pytest.mark.long_fault]
+pytestmark = pytest.mark.fault
 
-START = 20.0
-"""Seconds in which a console has started, on a machine that has other work too."""
 NOTICED, BACK, REPAIRED = 5.0, 3.0, 5.0
 """Seconds until a silent line is said; until it is live again once the line is good, and then until all is repaired."""
 GROWN_MAX = 20 * 2**20
 """Bytes by which the memory of a console may have grown."""
 NO_EVENT = "type:no.such"
+REPAIRED_GAP = re.compile(r"gap [\d:]{8}( – [\d:]{8})? · [\d,]+ events recovered · connection lost")
 DOWN = (("cut",), ("stall",), ("cut", "stall"), ("cut", "refuse"), ("abandon", "refuse"))
 """Ways in which a line goes down: the switches of a `TcpProxy`."""
 
@@ -64,53 +63,53 @@ async def test_a_silent_cut_from_bus_and_store_is_said_and_made_good(
             Producer(tmp_path, "application", url, seed, bus=valkey.url).set_up() as producer,
         ):
             async with viewer(to_store.url(url), to_bus.url(valkey.tcp_url)) as watch:
-                await until(lambda: watch.is_live and onlooker.now.link == "live", START)
+                await until(lambda: watch.is_live and onlooker.now.link == "live", PATIENCE)
                 await asyncio.to_thread(producer.record, events, rate)
-                await until(lambda: min(len(watch.events), onlooker.now.received) >= 100, START)
+                await until(lambda: min(len(watch.events), onlooker.now.received) >= 100, PATIENCE)
 
+                noticed, back, repaired = map(size.within, (NOTICED, BACK, REPAIRED))
                 cut = monotonic()
                 to_bus.stall()
                 to_store.stall()
-                note("noticed", await watch.meets(Link.RECONNECTING, cut, NOTICED))
-                await onlooker.sees(lambda sight: sight.link == "reconnecting", cut, NOTICED)
-                await onlooker.sees(lambda sight: "stale since" in sight.line, cut, NOTICED)
+                note("noticed", await watch.meets(Link.RECONNECTING, cut, noticed))
+                await onlooker.sees(lambda sight: sight.link == "reconnecting", cut, noticed)
+                await onlooker.sees(lambda sight: "stale since" in sight.line, cut, noticed)
                 await until(lambda: watch.status.stale_since)
                 [gap] = watch.last_gaps
                 assert (gap.cause, gap.state, gap.recovered) == ("connection lost", GapState.OPEN, 0)
-                await until(lambda: monotonic() >= cut + silent, silent + START)
-                assert {sight.link for sight in onlooker.since(cut + NOTICED)} == {"reconnecting"}
+                await until(lambda: monotonic() >= cut + silent, silent + PATIENCE)
+                links = [sight.link for sight in onlooker.since(cut)]
+                assert set(links[links.index("reconnecting") :]) == {"reconnecting"}
                 assert "stale since" in onlooker.now.line
 
                 healed = monotonic()
                 heal(to_bus, how)
                 heal(to_store, how)
-                note("live again", await watch.meets(Link.LIVE, healed, BACK))
-                await until(lambda: watch.last_gaps[0].state is GapState.REPAIRED, REPAIRED)
+                note("live again", await watch.meets(Link.LIVE, healed, back))
+                await until(lambda: watch.last_gaps[0].state is GapState.REPAIRED, repaired)
                 note("repaired", monotonic() - healed)
-                await onlooker.sees(lambda sight: sight.link == "live", healed, BACK)
+                await onlooker.sees(lambda sight: sight.link == "live", healed, back)
                 await onlooker.sees(
                     lambda sight: not ("stale" in sight.line or "away" in sight.line or sight.count("gaps")),
                     healed,
-                    BACK + REPAIRED,
+                    back + repaired,
                 )
-                assert watch.last_gaps[0].recovered >= 0.5 * rate * silent
+                assert watch.last_gaps[0].recovered >= size.either(1, 0.5 * rate * silent)
 
                 await asyncio.to_thread(producer.recorded, 300.0)
                 found, promises = await asyncio.to_thread(all_is_well, url, producer, events)
-                await until(lambda: watch.ids == found.ids, REPAIRED)
-                await until(lambda: watch.is_live)
+                await until(lambda: watch.ids == found.ids, repaired)
+                await until(lambda: watch.is_live, PATIENCE)
                 assert watch.ids == promises.accepted.keys()
                 assert watch.counted == len(promises.accepted)
                 assert all(gap.state is GapState.REPAIRED for gap in watch.last_gaps)
                 assert (watch.tally.dropped, watch.tally.lost, watch.tally.malformed) == (0, 0, 0)
-                await until(lambda: onlooker.now.received == len(promises.accepted), REPAIRED)
+                await until(lambda: onlooker.now.received == len(promises.accepted), repaired)
         # Where no event is shown, the gaps are, with what became of them.
         console.press("/")
-        console.wait_for_text("words, field:value", START)
+        console.wait_for_text("words, field:value", PATIENCE)
         console.press(NO_EVENT, "enter")
-        console.wait_for(lambda console: gap_rows(console.lines), START)
-        first = gap_rows(console.lines)[0]
-        assert re.fullmatch(r"gap [\d:]{8} – [\d:]{8} · [\d,]+ events recovered · connection lost", first)
+        console.wait_for(lambda console: any(map(REPAIRED_GAP.fullmatch, gap_rows(console.lines))), PATIENCE)
 
 
 def heal(line: TcpProxy, how: str) -> None:
@@ -132,7 +131,7 @@ async def test_a_bus_that_is_back_has_the_store_asked_again_at_once(tmp_path: Pa
             await store.create(3)
             store.reader.error = None
             store.bus.reconnect()
-            await until(lambda: watch.is_live and not watch.status.store_error, REPAIRED)
+            await until(lambda: watch.is_live and not watch.status.store_error, PATIENCE)
             assert len(watch.events) == 3
 
 
@@ -199,10 +198,10 @@ async def test_a_flapping_line_costs_neither_an_event_nor_memory_nor_connections
                     and not any(by.now.count("gaps") for by in onlookers)
                 )
 
-            await until(lambda: all_live(0), START)
+            await until(lambda: all_live(0), PATIENCE)
             await asyncio.to_thread(producer.record, filled, 2_000)
             await asyncio.to_thread(producer.recorded)
-            await until(lambda: all_live(filled), START)
+            await until(lambda: all_live(filled), PATIENCE)
             before = holdings(line, processes)
             memory = [process.memory_info().rss for process in processes]
 
@@ -215,33 +214,46 @@ async def test_a_flapping_line_costs_neither_an_event_nor_memory_nor_connections
                 ways[" and ".join(way)] += 1
                 await pass_by(beat)
                 line.resume()
-            up = monotonic()
+            up, settled = monotonic(), size.within(NOTICED + BACK + REPAIRED)
             note("ways", dict(ways))
             # What the line hid until now may still have to be noticed.
-            await until(lambda: watch.is_live, NOTICED + BACK + REPAIRED)
+            await until(lambda: watch.is_live, settled)
             note("live again", round(monotonic() - up, 2))
             await asyncio.to_thread(producer.recorded, 600.0)
             found, promises = await asyncio.to_thread(all_is_well, url, producer, filled + events)
-            await until(lambda: all_live(len(promises.accepted)), NOTICED + BACK + REPAIRED)
+            await until(lambda: all_live(len(promises.accepted)), settled)
             assert watch.ids == found.ids == promises.accepted.keys()
             assert watch.counted == len(promises.accepted)
             assert watch.gaps
             assert all(gap.state is GapState.REPAIRED for gap in watch.last_gaps)
             assert (watch.tally.dropped, watch.tally.lost, watch.tally.malformed) == (0, 0, 0)
-            await until(lambda: holdings(line, processes) == before)
+            await until(lambda: holdings(line, processes) == before, PATIENCE)
             grown = [process.memory_info().rss - was for process, was in zip(processes, memory, strict=True)]
             note("grown, MB", [round(each / 2**20, 1) for each in grown])
             assert all(each <= GROWN_MAX for each in grown)
 
 
 def holdings(line: TcpProxy, processes: list[psutil.Process]) -> list[int]:
-    """Tasks and descriptors of this process, without those of `line`; descriptors and threads of the others."""
-    here = psutil.Process().num_fds() - 2 * line.open_connections
+    """Tasks and sockets of this process, without those of `line`; descriptors and threads of the others.
+
+    Of this process not every descriptor: SQLite keeps those of a database that was read besides (unixClose).
+    """
+    here = sockets_of(os.getpid()) - 2 * line.open_connections
     there = [number for process in processes for number in (process.num_fds(), process.num_threads())]
     return [len(asyncio.all_tasks()), here, *there]
+
+
+def sockets_of(pid: int) -> int:
+    """How many sockets a process holds, connected or not (Linux)."""
+    names: list[str] = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        # The one that the folder is read with is gone by then.
+        with suppress(FileNotFoundError):
+            names.append(str(descriptor.readlink()))
+    return sum(name.startswith("socket:") for name in names)
 
 
 async def pass_by(seconds: float) -> None:
     """Let so many seconds pass."""
     end = monotonic() + seconds
-    await until(lambda: monotonic() >= end, seconds + START)
+    await until(lambda: monotonic() >= end, seconds + PATIENCE)

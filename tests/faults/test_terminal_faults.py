@@ -20,7 +20,7 @@ from store.event import Event
 from store.events import EventStore
 from store.redis_bus import RedisBus
 from tests.console.commands import EVTOP, descendants, runs, stored
-from tests.faults.conftest import Note, Size
+from tests.faults.conftest import PATIENCE, Note, Size
 from tests.job_shell import JobShell
 from tests.postgres import PostgresServer
 from tests.pty_console import PrivateHome, PtyConsole
@@ -29,8 +29,6 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.pty]
 
-WITHIN = 20.0
-"""Seconds for what takes a moment."""
 END_WITHIN = 5.0
 """It takes 2 s at most on a machine that has nothing else to do; `make faults` tells."""
 GONE_WITHIN = 5.0
@@ -60,7 +58,7 @@ def processes_of(home: PrivateHome) -> list[psutil.Process]:
 
 def pause(seconds: float) -> None:
     until = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() >= until, seconds + WITHIN)
+    wait_until(lambda: time.monotonic() >= until, seconds + PATIENCE)
 
 
 # Signals
@@ -82,13 +80,13 @@ def test_a_signal_at_any_moment_ends_the_console_and_leaves_the_terminal_as_it_w
                 pause(chance.choice([0.0, chance.uniform(0.0, 0.5)]))
                 sent.append(chance.choice(ENDING))
                 console.signal(sent[1])
-            status = console.wait_for_end(END_WITHIN)
+            status = console.wait_for_end(size.within(END_WITHIN))
             slowest = max(slowest, time.monotonic() - asked)
             if number != signal.SIGINT or not is_interpreters_own(console):
                 # Before there is anything to put back, the signal itself ends it: a shell tells the same of both.
                 assert status in {*(128 + sent for sent in sent), *(-sent for sent in sent)}
                 assert_nothing_broken(console)
-            wait_until(lambda home=home: not processes_of(home), WITHIN)
+            wait_until(lambda home=home: not processes_of(home), PATIENCE)
     note("slowest end, s", round(slowest, 2))
 
 
@@ -97,10 +95,10 @@ def test_a_store_that_does_not_answer_keeps_nobody_waiting(
     home: PrivateHome, postgres_server: PostgresServer
 ) -> None:
     with PtyConsole(EVTOP, environment={**home.environment, "EVTOP_STORE": postgres_server.url}) as console:
-        console.wait_for_text("no events yet", WITHIN)
+        console.wait_for_text("no events yet", PATIENCE)
         postgres_server.pause()
         try:
-            console.wait_for_text("store away", WITHIN)
+            console.wait_for_text("store away", PATIENCE)
             console.press("q")
             assert console.wait_for_end(END_WITHIN) == 0
         finally:
@@ -125,7 +123,7 @@ def test_a_console_survives_the_signals_that_are_not_for_its_end(
 
     numbers = (signal.SIGPIPE, signal.SIGCONT, signal.SIGWINCH, signal.SIGTSTP)
     with PtyConsole(EVTOP, environment=home.environment) as console:
-        console.wait_for(lambda console: ENTERED in console.output, WITHIN)
+        console.wait_for(lambda console: ENTERED in console.output, PATIENCE)
         for _ in range(size.either(12, 100)):
             if chance.random() < 0.3:
                 stop_and_go_on()
@@ -133,11 +131,11 @@ def test_a_console_survives_the_signals_that_are_not_for_its_end(
                 console.signal(chance.choice(numbers))
             pause(chance.choice([0.0, chance.uniform(0.0, 0.2)]))
         stored(home, Event(event_type="a.after"))
-        console.wait_for_text("a.after", WITHIN)
+        console.wait_for_text("a.after", PATIENCE)
         console.press("q")
-        assert console.wait_for_end(WITHIN) == 0
+        assert console.wait_for_end(PATIENCE) == 0
         assert_nothing_broken(console)
-        wait_until(lambda: not processes_of(home), WITHIN)
+        wait_until(lambda: not processes_of(home), PATIENCE)
 
 
 def test_a_console_can_be_stopped_at_any_moment_and_continued(
@@ -156,13 +154,15 @@ def test_a_console_can_be_stopped_at_any_moment_and_continued(
                 jobs.terminal.start_over()
                 jobs.enter("fg")
             for text in PANES:
-                jobs.terminal.wait_for_text(text, WITHIN)
-            jobs.terminal.wait_for_text("● live", WITHIN)
+                jobs.terminal.wait_for_text(text, PATIENCE)
+            jobs.terminal.wait_for_text("● live", PATIENCE)
             jobs.terminal.press("ctrl+z")
             jobs.wait_for_prompt()
             # It ends where it is, in the background, rather than stop again for touching the terminal.
             jobs.run("kill %%; kill -CONT %%")
-            wait_until(lambda: [process.pid for process in processes_of(home)] == [jobs.terminal.pid], WITHIN)
+            wait_until(
+                lambda: [process.pid for process in processes_of(home)] == [jobs.terminal.pid], PATIENCE
+            )
             assert_terminal_given_back(jobs.terminal.output, jobs.terminal.output.count(ENTERED))
             assert jobs.terminal.attributes() == before
 
@@ -183,19 +183,19 @@ def test_terminals_that_go_away_leave_no_process_and_no_lock(
             ["/bin/sh", "-c", f'{ignoring}exec "$@"', "sh", *EVTOP], environment=home.environment
         ) as console:
             if number == 0:
-                console.wait_for_text("● live", WITHIN)
+                console.wait_for_text("● live", PATIENCE)
             else:
                 pause(chance.uniform(0.0, START))
             dropped = console.hang_up()
-            console.wait_for_end(GONE_WITHIN)
+            console.wait_for_end(size.within(GONE_WITHIN))
             slowest = max(slowest, time.monotonic() - dropped)
-        wait_until(lambda: not processes_of(home), WITHIN)
+        wait_until(lambda: not processes_of(home), PATIENCE)
         stored(home, Event(event_type=f"a.drop{number}"))
     note("slowest end, s", round(slowest, 2))
     with PtyConsole(EVTOP, environment=home.environment) as console:
-        console.wait_for_text("● live", WITHIN)
+        console.wait_for_text("● live", PATIENCE)
         for number in range(drops):
-            console.wait_for_text(f"a.drop{number}", WITHIN)
+            console.wait_for_text(f"a.drop{number}", PATIENCE)
 
 
 def test_detaching_and_attaching_harms_nothing(home: PrivateHome) -> None:
@@ -207,11 +207,11 @@ def test_detaching_and_attaching_harms_nothing(home: PrivateHome) -> None:
 
     def detach(client: PtyConsole) -> None:
         client.press("ctrl+b", "d")
-        assert client.wait_for_end(WITHIN) == 0
+        assert client.wait_for_end(PATIENCE) == 0
 
     with PtyConsole([*tmux, "new-session", *EVTOP], environment=environment) as client:
         try:
-            client.wait_for_text("● live", WITHIN)
+            client.wait_for_text("● live", PATIENCE)
             [(server, console)] = [
                 (process.ppid(), process.pid)
                 for process in processes_of(home)
@@ -222,13 +222,13 @@ def test_detaching_and_attaching_harms_nothing(home: PrivateHome) -> None:
             stored(home, Event(event_type="a.detached"))
             with PtyConsole([*tmux, "attach"], columns=100, rows=31, environment=environment) as again:
                 for text in (*PANES, "a.detached"):
-                    again.wait_for_text(text, WITHIN)
+                    again.wait_for_text(text, PATIENCE)
                 # tmux has the last row.
                 assert again.lines[-2].startswith(" ? help")
                 detach(again)
             assert runs(console)
             os.kill(server, signal.SIGKILL)
-            wait_until(lambda: not any(runs(pid) for pid in below), GONE_WITHIN)
+            wait_until(lambda: not any(runs(pid) for pid in below), PATIENCE)
         finally:
             for process in processes_of(home):
                 process.kill()
@@ -275,22 +275,22 @@ def test_a_terminal_that_changes_its_size_all_the_time_loses_no_row(
     # What these say of the size must not be believed.
     environment = {**home.environment, "COLUMNS": "80", "LINES": "24"}
     with PtyConsole(EVTOP, environment=environment) as console:
-        console.wait_for_text("● live", WITHIN)
+        console.wait_for_text("● live", PATIENCE)
         with stream(home, size.either(1000, 2000)) as streamed:
-            console.wait_for_text("file.seen", WITHIN)
+            console.wait_for_text("file.seen", PATIENCE)
             for columns, rows in shapes:
                 console.start_over(columns, rows)
                 pause(0.01)
             console.start_over(120, 40)
             asked = time.monotonic()
-            drawn = console.wait_for(is_whole, WITHIN)
+            drawn = console.wait_for(is_whole, PATIENCE)
             note("last size drawn after, s", round(drawn - asked, 2))
         total = streamed()
-        console.wait_for_text(f"{total:,} received", WITHIN)
-        console.wait_for_text(f"{total:,}      ▇", WITHIN)
-        wait_until(lambda: is_drawn_as_anew(console), WITHIN, lambda: console.text)
+        console.wait_for_text(f"{total:,} received", PATIENCE)
+        console.wait_for_text(f"{total:,}      ▇", PATIENCE)
+        wait_until(lambda: is_drawn_as_anew(console), PATIENCE, lambda: console.text)
         console.press("q")
-        assert console.wait_for_end(WITHIN) == 0
+        assert console.wait_for_end(PATIENCE) == 0
         assert_nothing_broken(console)
 
 
@@ -311,5 +311,5 @@ def is_drawn_as_anew(console: PtyConsole) -> bool:
     before = console.lines[1:35]
     console.start_over()
     console.press("ctrl+l")
-    console.wait_for(is_whole, WITHIN)
+    console.wait_for(is_whole, PATIENCE)
     return console.lines[1:35] == before

@@ -23,7 +23,7 @@ from store.event_selection import Cursor
 from store.events import EventStore
 from store.redis_bus import RedisBus
 from tests.console.conftest import Operator
-from tests.faults.conftest import Size
+from tests.faults.conftest import PATIENCE, Size
 from tests.faults.onlooker import COLUMNS, Sight
 from tests.faults.test_clock import DAY, HOUR, jumps
 from tests.tcp_proxy import TcpProxy
@@ -31,11 +31,8 @@ from tests.valkey import ValkeyServer
 from tests.waiting import until
 from tests.watch import watching
 
-# Left to `make faults`: their limits are too close for a machine that does other work.
-pytestmark = [pytest.mark.fault, pytest.mark.long_fault]
+pytestmark = pytest.mark.fault
 
-WITHIN = 10.0
-"""Seconds for what takes a moment, on a machine that has other work too."""
 NOTICED, BACK, REPAIRED = 2.0, 3.0, 5.0
 """Seconds until a killed bus is said; until it is live again, and all is repaired, once the server answers."""
 RETRY_MAX = 2
@@ -69,7 +66,7 @@ async def opened(
 
     app = EvtopApp(connect, now=clock)
     async with app.run_test(size=(columns, 40), notifications=True) as pilot:
-        await until(lambda: app.model.opened and app.model.status.link is Link.LIVE, WITHIN)
+        await until(lambda: app.model.opened and app.model.status.link is Link.LIVE, PATIENCE)
         await pilot.pause()
         yield Operator(app, pilot, store, bus)  # pyright: ignore[reportArgumentType]
 
@@ -105,7 +102,10 @@ async def load_all_older(operator: Operator) -> None:
 class SetClock:
     """A console whose clock is set, and an application whose clock is right. Keeps what was stored."""
 
-    def __init__(self, operator: Operator, store: EventStore, valkey: ValkeyServer, clock: Clock) -> None:
+    def __init__(
+        self, operator: Operator, store: EventStore, valkey: ValkeyServer, clock: Clock, size: Size
+    ) -> None:
+        self.noticed, self.back, self.repaired = map(size.within, (NOTICED, BACK, REPAIRED))
         self.operator = operator
         self.store = store
         self.valkey = valkey
@@ -122,7 +122,7 @@ class SetClock:
         assert {event.id for event in rows_of(self.operator)} >= {event.id for event in stored}
         lag = self.makes_sense()
         # By a clock that is ahead of the application's, what has just happened is old.
-        assert lag <= max(0.0, self.clock.offset) + WITHIN
+        assert lag <= max(0.0, self.clock.offset) + PATIENCE
 
     def makes_sense(self) -> float:
         """Nothing on the screen is below 0, and the next try to reach the bus is not far off. Returns the lag."""
@@ -141,16 +141,16 @@ class SetClock:
         """Kill the bus, set the clock while it is away, then back, and see that it takes no longer than it should."""
         model, killed = self.operator.app.model, time.monotonic()
         self.valkey.kill()
-        await until(lambda: model.status.link is Link.RECONNECTING, killed + NOTICED - time.monotonic())
+        await until(lambda: model.status.link is Link.RECONNECTING, killed + self.noticed - time.monotonic())
         self.clock.offset = offset
         await self.shows_what_is_stored(10)
-        await until(lambda: model.status.attempt >= 2, WITHIN)
+        await until(lambda: model.status.attempt >= 2, PATIENCE)
         self.clock.offset = offset - HOUR
         self.makes_sense()
         self.valkey.start()
         back = time.monotonic()
-        await until(lambda: model.status.link is Link.LIVE, BACK)
-        await until(lambda: model.open_gaps == 0, back + REPAIRED - time.monotonic())
+        await until(lambda: model.status.link is Link.LIVE, self.back)
+        await until(lambda: model.open_gaps == 0, back + self.repaired - time.monotonic())
         self.makes_sense()
 
 
@@ -163,7 +163,7 @@ async def test_a_console_whose_clock_is_set_loses_no_event_and_shows_no_number_t
     async with application(url, valkey.url) as store:
         past = await store.create_many(events(STORED_BEFORE))
         async with opened(url, valkey.url, clock) as operator:
-            scene = SetClock(operator, store, valkey, clock)
+            scene = SetClock(operator, store, valkey, clock, size)
             for turn, offset in enumerate(order):
                 clock.offset = offset
                 scene.makes_sense()
@@ -195,7 +195,9 @@ async def test_a_stream_that_has_ended_is_seen_to_be_old_though_the_clock_was_se
         assert Sight(0.0, operator.text("#status")).lag == 30
 
 
-async def test_setting_the_clock_ends_no_connection_and_hides_no_silence(tmp_path: Path, seed: int) -> None:
+async def test_setting_the_clock_ends_no_connection_and_hides_no_silence(
+    size: Size, tmp_path: Path, seed: int
+) -> None:
     chance, clock, url = Random(seed), Clock(), f"sqlite:///{tmp_path / 'events.db'}"
     with ValkeyServer(tcp=True) as valkey, TcpProxy(valkey.port) as line:
         bus = RedisBus(line.url(valkey.tcp_url), heartbeat=0.3, deadline=0.6)
@@ -203,7 +205,7 @@ async def test_setting_the_clock_ends_no_connection_and_hides_no_silence(tmp_pat
             application(url, valkey.url) as store,
             watching(store.repository, bus, now=clock) as watch,
         ):
-            await until(lambda: watch.is_live, WITHIN)
+            await until(lambda: watch.is_live, PATIENCE)
             for offset in jumps().values():
                 clock.offset = offset
                 await store.create_many(events(2))
@@ -213,11 +215,11 @@ async def test_setting_the_clock_ends_no_connection_and_hides_no_silence(tmp_pat
             silent = time.monotonic()
             line.stall()
             clock.offset = chance.choice([-DAY, -HOUR])
-            await watch.meets(Link.RECONNECTING, silent, NOTICED)
+            await watch.meets(Link.RECONNECTING, silent, size.within(NOTICED))
             clock.offset = chance.choice([-DAY, HOUR])
             line.resume()
-            await watch.meets(Link.LIVE, time.monotonic(), BACK)
-            await until(lambda: watch.is_live, REPAIRED)
+            await watch.meets(Link.LIVE, time.monotonic(), size.within(BACK))
+            await until(lambda: watch.is_live, size.within(REPAIRED))
             assert [gap.state for gap in watch.last_gaps] == [GapState.REPAIRED]
         await bus.close()
 

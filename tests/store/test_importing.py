@@ -11,6 +11,7 @@ import random
 import stat
 import threading
 import tracemalloc
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from store.memory_bus import MemoryBus
 from store.taxonomy import Taxonomy, activate
 from store.wire import encode
 from tests.events import make_event, make_events
+from tests.faults.malformed import ADMITTED, REFUSED
 from tests.store.test_append import refuse_by_trigger
 from tests.store.test_event_store import subscribed
 from tests.waiting import until
@@ -205,6 +207,20 @@ async def test_each_bad_line_is_rejected_alone_with_its_reason(store: EventStore
         assert rejection.line.number == number, f"seed {seed}"
         assert BAD[what][1] in rejection.reason, f"{what}, seed {seed}"
         assert rejection.reason.isprintable()
+
+
+async def test_what_the_channel_refuses_is_rejected_from_a_file_and_what_it_admits_is_stored(
+    store: EventStore,
+) -> None:
+    """Each message that fits on a line. Files that were put together have a mark of byte order on any of them."""
+    lines = [line for lines in REFUSED.values() for line in lines if b"\n" not in line and line.strip()]
+    refused = [line for line in lines if not line.startswith(BOM_UTF8)]
+    admitted = [line for lines in ADMITTED.values() for line in lines if b"\n" not in line]
+    content = b"\n".join([GOOD, *refused, *admitted, b""])
+    counts, rejections = await imported(store, content, at_import_time=True)
+    assert [rejection.line.number for rejection in rejections] == list(range(2, len(refused) + 2))
+    assert all(rejection.reason for rejection in rejections)
+    assert counts.stored + counts.duplicates == 1 + len(admitted)
 
 
 async def test_a_strict_taxonomy_rejects_what_it_does_not_know(store: EventStore) -> None:

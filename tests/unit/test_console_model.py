@@ -83,6 +83,16 @@ def test_a_late_event_makes_nothing_look_older() -> None:
     assert model.newest_at == at(4)
 
 
+def test_what_arrives_is_new_though_the_clock_was_set_back() -> None:
+    model, hour = opened(), timedelta(hours=1)
+    model.apply(frame(events=(make_event(5),)), at(5) + hour, 101.0)
+    assert model.newest_age(101.0) == 3600
+    model.apply(frame(events=(make_event(6),)), at(6) - hour, 102.0)
+    assert (model.newest_at, model.newest_age(103.0)) == (at(6) - hour, 1.0)
+    model.apply(frame(events=(make_event(7),)), at(7), 104.0)
+    assert (model.newest_at, model.newest_age(104.0)) == (at(7), 0.0)
+
+
 def test_status_and_tally_are_the_latest() -> None:
     model = opened()
     status = FeedStatus(Link.RECONNECTING, at(9), "gone", 3, at(11))
