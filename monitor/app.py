@@ -93,7 +93,7 @@ class EvtopApp(App[None]):
         self._cleaning = CleaningFilter()
         self._interrupted_at = -QUIT_AGAIN_WITHIN
         self._received_before_stop: int | None = None
-        self._continued_at = 0.0
+        self._continued_at = self._told_to_go_on_at = 0.0
 
     @property
     def system_name(self) -> str:
@@ -131,6 +131,7 @@ class EvtopApp(App[None]):
         if message.seconds >= STOP_WORTH_TELLING:
             self._received_before_stop = self.model.tally.received
             self._continued_at = self.tick()
+            self._told_to_go_on_at = time.monotonic()
             now = self.now()
             stopped_for = age(now - timedelta(seconds=message.seconds), now)
             self.notify(f"evtop was stopped for {clean(stopped_for)}; catching up", markup=False)
@@ -183,9 +184,10 @@ class EvtopApp(App[None]):
 
     def _tell_what_came_while_stopped(self) -> None:
         before, status = self._received_before_stop, self.model.status
-        if before is None or self.tick() - self._continued_at < SETTLED_AFTER:
+        if before is None or self._backend is None or self.tick() - self._continued_at < SETTLED_AFTER:
             return
-        if status.link in {Link.LIVE, Link.POLLING} and not (status.repairing or status.store_error):
+        is_whole = status.link in {Link.LIVE, Link.POLLING} and not (status.repairing or status.store_error)
+        if is_whole and self._backend.caught_up_at >= self._told_to_go_on_at:
             self._received_before_stop = None
             count = self.model.tally.received - before
             self.notify(f"caught up: {count:,} received since evtop was stopped", markup=False)

@@ -52,17 +52,24 @@ class Backend:
         self._bus = bus
         self._embedded = embedded
         self._now = now
+        self._feed: Feed | None = None
+
+    @property
+    def caught_up_at(self) -> float:
+        """When the feed last had all that the store had, by `time.monotonic()`; 0 before that."""
+        return 0.0 if self._feed is None else self._feed.caught_up_at
 
     async def run(self, deliver: Callable[[Arrivals], None], interest: tuple[str, ...] = ()) -> None:
         """Run the feed until cancelled, handing `deliver` at most one frame at a time."""
-        await Feed(
+        self._feed = Feed(
             self.store.repository,
             self._bus,
             deliver,
             interest=interest,
             signer=self._signer,
             now=self._now,
-        ).run()
+        )
+        await self._feed.run()
 
     async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Selection) -> list[Event]:
         """The newest `limit` events that match `query` and come before the sort key `floor`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -94,6 +95,8 @@ class Feed:
             FeedStatus(Link.POLLING, now(), "no bus") if bus is None else FeedStatus(Link.CONNECTING, now())
         )
         self._status_changed = True
+        self.caught_up_at = 0.0
+        """When the store was last asked, by `time.monotonic()`, and had nothing that the feed had not."""
         self._opening = False
         self._opened = False
         self._holes_read = 0
@@ -195,6 +198,7 @@ class Feed:
 
     async def _look(self) -> None:
         """Find out whether commits were missed, and read them."""
+        asked_at = time.monotonic()
         holes = self._intake.holes
         hole_met = holes > self._holes_read
         if hole_met and self._can_close:
@@ -216,6 +220,8 @@ class Feed:
         else:
             self._awaited = last if behind else 0
         self._holes_read = holes
+        if last <= self._merge.position:
+            self.caught_up_at = asked_at
         if self._can_close and self._intake.holes == holes:
             self._gaps.close(lost=self._merge.settle())
         await self._store.confirm(self._options.confirm_within)

@@ -24,8 +24,13 @@ async def test_what_came_while_the_console_was_stopped_is_told_when_it_is_there(
         operator.app._second()
         assert len(said(operator)) == 1
         now += SETTLED_AFTER
-        operator.app._second()
-        await until(lambda: "caught up: 30 received since evtop was stopped" in said(operator))
+
+        def told() -> bool:
+            # Not before the store was asked again, which is every 2 s.
+            operator.app._second()
+            return "caught up: 30 received since evtop was stopped" in said(operator)
+
+        await until(told)
         operator.app._second()
         await operator.pilot.pause()
         assert len(said(operator)) == 2
