@@ -37,29 +37,31 @@ _IMPORTED = (
 
 
 def run_forked(
-    words: Sequence[str], environment: Mapping[str, str], timeout: float
+    words: Sequence[str], environment: Mapping[str, str], timeout: float, enter: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run `evtop` with `words`, without a terminal, as `subprocess.run` does.
+
+    `enter` is a command that runs another one, such as `setpriv … --`: the one that forks is run by it.
 
     Raises:
         TimeoutExpired: it has not ended in `timeout` seconds, and was killed.
     """
-    return _forker().run(words, environment, timeout)
+    return _forker(tuple(enter)).run(words, environment, timeout)
 
 
 @cache
-def _forker() -> _Forker:
-    return _Forker()
+def _forker(enter: tuple[str, ...]) -> _Forker:
+    return _Forker(enter)
 
 
 class _Forker:
     """The process that forks, as seen by the tests. It ends with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, enter: tuple[str, ...]) -> None:
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(other.fileno())],
+                [*enter, sys.executable, "-m", __name__, str(other.fileno())],
                 cwd=ROOT,
                 env={**os.environ, "LANG": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,

@@ -22,6 +22,7 @@ from store.recorder import Recorder
 from store.redis_bus import RedisBus
 from store.wire import encode
 from tests.console.commands import EVTOP, WITHIN, Running, evtop, one_line
+from tests.console.forked_commands import run_forked
 from tests.database_server import DatabaseServer
 from tests.events import make_event, make_events
 from tests.pty_console import PrivateHome, PtyConsole
@@ -35,7 +36,6 @@ from tests.watch import watching
 
 pytestmark = pytest.mark.fault
 
-ROOT = Path(__file__).parents[2]
 NEXT = f"{int(HEAD) + 1:04d}"
 NEXT_REVISION = (
     "ALTER TABLE events ADD COLUMN trace VARCHAR(32) DEFAULT 'none' NOT NULL",
@@ -201,22 +201,15 @@ class Onlooker:
         self._environment = {**home.environment, "EVTOP_STORE": url}
         self._is_file = is_file
 
-    def command(self, *words: str) -> list[str]:
-        return restricted([*EVTOP, *words]) if self._is_file else [*EVTOP, *words]
+    @property
+    def _enter(self) -> list[str]:
+        return restricted([]) if self._is_file else []
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words),
-            env=self._environment,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=WITHIN * 3,
-        )
+        return run_forked(words, self._environment, WITHIN * 3, self._enter)
 
     def console(self) -> PtyConsole:
-        return PtyConsole(self.command(), environment=self._environment)
+        return PtyConsole([*self._enter, *EVTOP], environment=self._environment)
 
 
 @contextmanager

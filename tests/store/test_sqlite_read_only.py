@@ -20,6 +20,7 @@ from store.events import EventStore
 from store.migrations import HEAD
 from store.wire import encode
 from tests.console.commands import EVTOP, WITHIN
+from tests.console.forked_commands import run_forked
 from tests.events import make_event, make_events
 from tests.faults.private_mounts import PrivateMounts
 from tests.pty_console import PrivateHome, PtyConsole
@@ -68,15 +69,7 @@ def folder(home: PrivateHome) -> Path:
 
 def run(home: PrivateHome, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """A command, for which the permissions of files hold."""
-    return subprocess.run(
-        restricted([*EVTOP, *words]),
-        env={**home.environment, **variables},
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=WITHIN * 3,
-    )
+    return run_forked(words, {**home.environment, **variables}, WITHIN * 3, enter=restricted([]))
 
 
 @asynccontextmanager
