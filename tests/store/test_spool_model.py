@@ -265,7 +265,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
 TestSpoolModel: Any = SpoolMachine.TestCase
 TestSpoolModel.settings = settings(
-    max_examples=300,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
