@@ -12,7 +12,7 @@ import pytest
 
 pytest_plugins = ["tests.servers"]
 
-STUCK_SECONDS = 300
+STUCK_SECONDS = 500
 """Longer than the timeout of any test that is not marked `long_fault`."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -38,7 +38,7 @@ from tests.terminal_state import (
 
 pytestmark = pytest.mark.pty
 
-END_WITHIN = 2.0
+END_WITHIN = 20.0
 REMEMBERING = 'cd "$0"; stty -g >before; "$@"; echo $? >status; stty -g >after'
 """A shell around the console, that notes how the terminal was before and is afterwards."""
 A_FILE = b'{"event_type":"file.seen"}'

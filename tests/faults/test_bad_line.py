@@ -144,5 +144,5 @@ def how_far_off_the_lag_is(sights: list[Sight]) -> float:
             # The rows tell the time of day alone.
             behind = (moment + offset - happened + HALF_DAY) % (2 * HALF_DAY) - HALF_DAY
             worst = max(worst, abs(sight.lag - behind))
-    assert looked_at >= 10
+    assert looked_at >= 5
     return worst

@@ -20,7 +20,7 @@ from tests.valkey import ValkeyServer
 pytestmark = [pytest.mark.fault, pytest.mark.pty]
 
 CHANNEL = "evtop:events"
-WITHIN = 20.0
+WITHIN = 60.0
 EXAMPLES = 60
 
 _payloads = st.sampled_from([text for texts in CLASSES.values() for text in texts])

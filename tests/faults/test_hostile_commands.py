@@ -19,7 +19,7 @@ from tests.terminal_output import smuggled
 
 pytestmark = [pytest.mark.fault, pytest.mark.pty]
 
-WITHIN = 20.0
+WITHIN = 60.0
 COLUMNS = 180
 SECRET = "hun#ter2"
 

@@ -66,7 +66,7 @@ def test_what_is_too_large_is_refused_and_counted_and_neither_raises_nor_stays_i
             assert sum(stats["dropped"].values()) + stats["dead_lettered"] == number, kind
         application.record(1)
         application.recorded()
-        drained(application, 5)
+        drained(application)
         stats = application.stats()
         assert stats["stored"] == 101
         assert stats["accepted"] == 101 + len(OVERSIZE)

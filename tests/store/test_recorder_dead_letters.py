@@ -19,6 +19,7 @@ from store.recorder import Recorder, RecorderOptions
 from store.recorder.background_writer import INTERNAL_ERROR
 from store.taxonomy import EventType, Taxonomy, activate
 from tests.store.recorder_runs import balanced, contents, prepare, refusing_trigger
+from tests.waiting import wait_until
 
 BATCH = 500
 STILL = RecorderOptions(linger=5)
@@ -124,8 +125,7 @@ def test_what_was_stored_before_the_database_went_away_is_not_stored_again(
     with recorder, balanced(recorder):
         record_with_poison(recorder, {100, 400})
         assert recorder.flush(1) is False
-        assert recorder.stats().retries > 0
-        assert count_events(url) == 399
+        wait_until(lambda: recorder.stats().retries > 0 and count_events(url) == 399)
         run_sqlite(url, "ALTER TABLE away RENAME TO dead_letters")
         assert recorder.flush(20)
         stats = recorder.stats()

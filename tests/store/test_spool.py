@@ -12,7 +12,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -938,19 +937,3 @@ print(spool.pending + 200_000, len(first), took, grown)
     assert (pending, first) == (count, 500)
     assert took <= 6
     assert grown <= 16 * 1024
-
-
-@pytest.mark.parametrize("fsync", [FsyncPolicy.NEVER, FsyncPolicy.INTERVAL])
-def test_appending_and_draining_are_faster_than_any_database(root: Path, fsync: FsyncPolicy) -> None:
-    spool = Spool.open(root, fsync=fsync)
-    records = [payload(n, 480) for n in range(500)]
-    start = time.perf_counter()
-    for _ in range(20):
-        spool.append(records)
-        spool.sync_if_due()
-    while taken := spool.peek(500, MIB):
-        spool.acknowledge(len(taken))
-    rate = 10_000 / (time.perf_counter() - start)
-    spool.close()
-    print(f"{fsync}: {rate:,.0f} records/s")
-    assert rate > 20_000
