@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from monitor.bindings import actions_of
+from monitor.clipboard import sequence, to_file
 from monitor.errors import StartError, internal_error
 from monitor.garbage import GarbageCollection
 from monitor.health.rules import DEFAULT_RULES, types_of_interest
@@ -32,6 +34,7 @@ from monitor.themes import DARK
 from monitor.widgets.cleaning import CleaningFilter
 from monitor.zone import Zone, age
 from store.errors import StoreError
+from store.paths import data_dir
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
@@ -105,6 +108,20 @@ class EvtopApp(App[None]):
     ) -> None:
         """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
         self.push_screen(screen, answered)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put clean text on the clipboard of the terminal, or into a file where it is too long for that; say which."""
+        written = sequence(text, os.environ)
+        if written is not None and self._driver is not None:
+            self._driver.write(written)
+            self._driver.flush()
+            said = f"copied {what}, if the terminal takes it (OSC 52)"
+        else:
+            try:
+                said = f"{what} is too long for a terminal: {to_file(text, data_dir() / 'copied')}"
+            except OSError as error:
+                said = f"{what} could not be copied: {error}"
+        self.notify(clean(said), markup=False)
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""

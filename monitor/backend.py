@@ -76,14 +76,31 @@ class Backend:
         repository = self.store.repository
         if floor is None:
             return await repository.newest(limit, query)
-        return await repository.before(Cursor(floor[0], UUID(int=floor[1])), limit, query)
+        return await repository.before(_cursor(floor), limit, query)
+
+    async def after(self, ceiling: tuple[datetime, int], limit: int, query: Selection) -> list[Event]:
+        """The `limit` events that match `query` and come right after the sort key `ceiling`, newest first."""
+        return await self.store.repository.following(_cursor(ceiling), limit, query)
 
     async def resource_events(
-        self, resource_type: str, resource_id: str, floor: tuple[datetime, int] | None, limit: int
+        self,
+        resource_type: str,
+        resource_id: str,
+        limit: int,
+        query: Selection,
+        *,
+        before: tuple[datetime, int] | None = None,
+        after: tuple[datetime, int] | None = None,
     ) -> list[Event]:
-        """The newest `limit` events of a resource, in both roles, that come before `floor`."""
-        cursor = None if floor is None else Cursor(floor[0], UUID(int=floor[1]))
-        return await self.store.repository.resource_events(resource_type, resource_id, limit, cursor)
+        """The newest `limit` events of a resource, in both roles, that match `query`; next to a sort key."""
+        return await self.store.repository.resource_events(
+            resource_type,
+            resource_id,
+            limit,
+            None if before is None else _cursor(before),
+            after=None if after is None else _cursor(after),
+            chosen=query,
+        )
 
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events a resource has, in both roles, and the time of its first."""
@@ -94,6 +111,10 @@ class Backend:
         await self.store.close()
         if self._embedded is not None:
             self._embedded.close()
+
+
+def _cursor(key: tuple[datetime, int]) -> Cursor:
+    return Cursor(key[0], UUID(int=key[1]))
 
 
 def _signer(settings: Settings) -> Signer | None:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from monitor.model.arrivals import Arrivals
-from monitor.model.filter import Filter
-from monitor.model.rows import SortKey
-from store.event import Event
 
 
 @dataclass
@@ -17,16 +14,6 @@ class FeedAdvanced(Message):
     """The feed handed on a frame."""
 
     arrivals: Arrivals
-
-
-@dataclass
-class OlderPageLoaded(Message):
-    """Events before `floor` were read with `shown`: either may be another one by now."""
-
-    shown: Filter
-    floor: SortKey | None
-    events: list[Event]
-    has_older: bool
 
 
 @dataclass

@@ -49,6 +49,17 @@ class Zone(StrEnum):
         return moment.astimezone(self.tzinfo).strftime("%Y-%m-%d %H:%M:%S.%f %Z")
 
 
+def since_zero(moment: datetime, zero: datetime) -> str:
+    """The time from `zero` on, as in `T+04:31`, `T-1:04:31`, `T+2d 03h`; at most 10 cells for a year."""
+    seconds = (moment - zero).total_seconds()
+    sign, whole = ("-" if seconds < 0 else "+"), int(abs(seconds))
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if hours >= 24:
+        return f"T{sign}{hours // 24}d {hours % 24:02}h"
+    return f"T{sign}{hours}:{minute:02}:{second:02}" if hours else f"T{sign}{minute:02}:{second:02}"
+
+
 def age(moment: datetime, now: datetime) -> str:
     """The time from `moment` to `now` in one unit: `4 s`, `12 min`, `3 h`, `9 d`. The future counts as `0 s`.
 

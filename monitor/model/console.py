@@ -11,6 +11,7 @@ from monitor.health.engine import AlertEngine
 from monitor.model.arrivals import Arrivals, FeedStatus, Refusal, Tally
 from monitor.model.counts import MinuteCounts
 from monitor.model.gaps import Gap
+from monitor.model.marks import Marks
 from monitor.model.rates import RateMeter
 from monitor.model.skew import ClockSkew
 from monitor.model.timeline import CAPACITY, Timeline
@@ -32,6 +33,7 @@ class ConsoleModel:
         self.rate = RateMeter()
         self.board = ComponentBoard()
         self.alerts = AlertEngine(board=self.board)
+        self.marks = Marks()
         self.status = FeedStatus()
         self.tally = Tally()
         self.opened = False

@@ -95,6 +95,12 @@ class Rows(Sequence[Row]):
         del self._keys[:count]
         return gone
 
+    def evict_newest(self, count: int) -> SortKey:
+        """Remove the `count` newest rows, of which there are more. Returns the key of the newest one that stays."""
+        del self._rows[-count:]
+        del self._keys[-count:]
+        return self._keys[-1]
+
     def discard(self, key: SortKey) -> None:
         """Remove the row with `key`, if there is one."""
         index = self.index(key)

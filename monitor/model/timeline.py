@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from uuid import UUID
 
 from monitor.model.filter import Filter
@@ -13,6 +14,7 @@ from store.event import Event
 CAPACITY = 20_000
 """Rows kept in the window, and events kept behind it."""
 _EVICTION_SHARE = 20
+_sort_key = attrgetter("sort_key")
 
 
 class Timeline:
@@ -23,7 +25,9 @@ class Timeline:
     stays as it is, and what arrives is counted in `pending` until `attach()`.
 
     `recent` holds the latest events whatever the filter, so that another filter shows something at once;
-    what lies further back is read from the store with the same filter and given to `add_older()`.
+    what lies further back is read from the store with the same filter and given to `add_older()`. The window moves
+    over the store: where it grows too long on one end, it lets go of the other, and what comes after a window that
+    ends in the past is given to `add_newer()`.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -43,8 +47,8 @@ class Timeline:
         self._recent_floor: SortKey | None = None
         self.floor: SortKey | None = None
         """Every matching event from here on is among `rows`; None when that holds for all events."""
-        self._torn = False
-        """What joins `rows` to the present was let go: merging `recent` would leave a hole between the two."""
+        self.ceiling: SortKey | None = None
+        """What matches and comes after is to be read from the store; None when `rows` and `recent` have all of it."""
         self._gaps: dict[int, Gap] = {}
         self._capacity = capacity
         self._matching_recent = 0
@@ -60,13 +64,17 @@ class Timeline:
         return self.floor is not None
 
     @property
-    def is_full(self) -> bool:
-        """No older page can be added without letting go of newer rows."""
-        return len(self.rows) >= 2 * self._capacity
+    def has_newer(self) -> bool:
+        """Whether the window ends in the past: the store may hold matching events that come after it."""
+        return self.ceiling is not None
+
+    def covers(self, key: SortKey) -> bool:
+        """Whether what matches at `key` would be among the rows."""
+        return (self.floor is None or key >= self.floor) and (self.ceiling is None or key <= self.ceiling)
 
     def open_with(self, newest: Iterable[Event], *, has_older: bool) -> None:
         """Start over with the newest stored events. Rows that someone reads or froze stay until `attach()`."""
-        self._recent = Rows(sorted(newest, key=lambda event: event.sort_key))
+        self._recent = Rows(sorted(newest, key=_sort_key))
         self._recent_floor = self._recent.first_key if has_older else None
         if not (self.rows and (self.frozen or self.reading)):
             self._rebuild()
@@ -75,7 +83,7 @@ class Timeline:
         self._matching_recent = len(matching)
         self.pending += sum(not self.rows.has(event.sort_key) for event in matching)
         self.attached = False
-        self._torn = True
+        self.ceiling = self.rows.last_key
 
     def add(self, events: Sequence[Event]) -> None:
         """Take in events that are not on the timeline yet, in any order."""
@@ -97,9 +105,48 @@ class Timeline:
     def add_older(self, page: Sequence[Event], *, has_older: bool) -> None:
         """Put a page from the store, read with the present filter, before the first row."""
         known = self.rows
-        rows = sorted(page, key=lambda event: event.sort_key)
+        rows = sorted(page, key=_sort_key)
         known.prepend([event for event in rows if not known.has(event.sort_key)])
         self.floor = rows[0].sort_key if rows and has_older else None
+        excess = len(known) - 2 * self._capacity
+        if excess > 0:
+            self.ceiling = _bounded(known.evict_newest(excess))
+            self.attached = False
+
+    def add_newer(self, page: Sequence[Event], *, has_newer: bool) -> None:
+        """Put a page from the store, read with the present filter, after the last row of a window in the past."""
+        rows = sorted(page, key=_sort_key)
+        self.rows.add(event for event in rows if not self.rows.has(event.sort_key))
+        reached = rows[-1].sort_key if rows and has_newer else None
+        if reached is None or self._recent_floor is None or reached >= self._recent_floor:
+            self.join()
+        else:
+            self.ceiling = reached
+        self._let_go_of_oldest()
+
+    def open_at(self, page: Sequence[Event], *, has_older: bool, has_newer: bool) -> None:
+        """Show another stretch of the past: events in a row that match the present filter, in any order."""
+        rows = sorted(page, key=_sort_key)
+        self.frozen = self.attached = False
+        self.reading = True
+        if not rows:
+            self._rebuild()
+            return
+        self.rows = Rows(rows)
+        self.floor = rows[0].sort_key if has_older else None
+        self.ceiling = rows[-1].sort_key if has_newer else None
+        if self.ceiling is None:
+            self.join()
+        else:
+            self.rows.add(gap for gap in self._gaps.values() if self.covers(gap.sort_key))
+
+    def join(self) -> None:
+        """Let the window end at the present again, without moving it there: someone reads on downwards."""
+        self.ceiling = None
+        self.attached = True
+        self.rows.add(self._matching())
+        self.rows.add(gap for gap in self._gaps.values() if self.covers(gap.sort_key))
+        self._let_go_of_oldest()
 
     def show_gap(self, gap: Gap) -> None:
         """Show `gap`, or its newer state."""
@@ -153,7 +200,7 @@ class Timeline:
     def attach(self) -> None:
         """Make the window end at the present again, unfrozen."""
         self.frozen = False
-        if self._torn:
+        if self.has_newer:
             self._rebuild()
             return
         self.rows.add(self._matching())
@@ -178,7 +225,7 @@ class Timeline:
         self.rows.add(self._gaps.values())
         self.attached = True
         self.pending = 0
-        self._torn = False
+        self.ceiling = None
 
     def _matching(self) -> list[Event]:
         return [row for row in self._recent if isinstance(row, Event) and self._matches(row)]
@@ -195,14 +242,24 @@ class Timeline:
         matching = [event for event in gone if self._matches(event)]
         self._matching_recent -= len(matching)
         if self.frozen or not self.attached:
-            self._torn = self._torn or any(self._is_missed(event.sort_key) for event in matching)
+            missed = [event.sort_key for event in matching if self._is_missed(event.sort_key)]
+            if missed:
+                # Right before the first of them: what is read from there on has them.
+                self.ceiling = (missed[0][0], missed[0][1] - 1)
         if self.unconfirmed or self.not_stored:
             gone_ids = {event.id for event in gone}
             self.unconfirmed -= gone_ids
             self.not_stored -= gone_ids
 
     def _is_missed(self, key: SortKey) -> bool:
-        return (self.floor is None or key >= self.floor) and not self.rows.has(key)
+        return self.covers(key) and not self.rows.has(key)
+
+    def _let_go_of_oldest(self) -> None:
+        """What someone reads may be twice as long as what is followed."""
+        excess = len(self.rows) - 2 * self._capacity
+        if excess > 0:
+            self.rows.evict_oldest(excess)
+            self.floor = _raised(self.floor, self.rows.first_key)
 
     def _evict_rows(self) -> None:
         if len(self.rows) > self._capacity + self._capacity // _EVICTION_SHARE:
@@ -214,6 +271,10 @@ def _raised(floor: SortKey | None, first: SortKey | None) -> SortKey | None:
     """The floor once all before `first` was let go. Late events stand below the floor and never lower it."""
     if first is None:
         return floor
-    # A gap has no place among ids, which is where the store is asked to read on from.
-    first = (first[0], min(first[1], 2**128 - 1))
+    first = _bounded(first)
     return first if floor is None else max(floor, first)
+
+
+def _bounded(key: SortKey) -> SortKey:
+    """A gap has no place among ids, which is where the store is asked to read on from."""
+    return (key[0], min(key[1], 2**128 - 1))

@@ -81,15 +81,21 @@ class Viewport:
         """Go to the oldest loaded row."""
         self._hold(0, 0)
 
+    def go(self, key: SortKey, step: int = 1) -> None:
+        """Move to the row at `key`, or else to the next (`step` +1) or previous (-1) one, as far as rows are loaded."""
+        rows = self._timeline.rows
+        index = rows.index(key)
+        if step < 0 and not (index < len(rows) and rows[index].sort_key == key):
+            index -= 1
+        self._show_index(max(0, min(index, len(rows) - 1)))
+
     def find(self, step: int, matches: Callable[[Row], bool]) -> bool:
         """Move to the next row, in direction `step` (+1 or -1), that `matches`; False when there is none."""
         rows = self._timeline.rows
         index = self.cursor + step
         while 0 <= index < len(rows):
             if matches(rows[index]):
-                half = self.height // 2
-                top = self.top
-                self._hold(index, top if top <= index < top + self.height else index - half)
+                self._show_index(index)
                 return True
             index += step
         return False
@@ -97,6 +103,11 @@ class Viewport:
     def select_line(self, line: int) -> None:
         """Put the cursor on a line of the screen."""
         self._hold(self.top + line, self.top)
+
+    def _show_index(self, index: int) -> None:
+        """Put the cursor there; the window moves only when the row is out of sight, and then has it in the middle."""
+        top = self.top
+        self._hold(index, top if top <= index < top + self.height else index - self.height // 2)
 
     def _to(self, index: int) -> None:
         last = len(self._timeline.rows) - 1

@@ -30,10 +30,21 @@ class Reader(Protocol):
         """The newest events that match `query` and come before `floor`."""
         ...
 
+    async def after(self, ceiling: SortKey, limit: int, query: Node) -> list[Event]:
+        """The events that match `query` and come right after `ceiling`, newest first."""
+        ...
+
     async def resource_events(
-        self, resource_type: str, resource_id: str, floor: SortKey | None, limit: int
+        self,
+        resource_type: str,
+        resource_id: str,
+        limit: int,
+        query: Node,
+        *,
+        before: SortKey | None = None,
+        after: SortKey | None = None,
     ) -> list[Event]:
-        """The newest events of a resource, in both roles, before `floor`."""
+        """The newest events of a resource, in both roles, that match `query`; right before or right after a place."""
         ...
 
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
@@ -52,6 +63,10 @@ class Console(Protocol):
     transport: str
     now: Callable[[], datetime]
     tick: Callable[[], float]
+
+    def copy(self, text: str, what: str) -> None:
+        """Put clean text on the clipboard of the terminal, and say so; `what` names it."""
+        ...
 
     def open_screen(
         self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None

@@ -42,6 +42,8 @@ LEGEND = (
     ("received", "events that arrived since the console was started"),
     ("? before a type", "came over the bus alone; the store has not confirmed it yet"),
     ("∅ before a type", "still not in the store after 10 s"),
+    ("◆ before a type", "bookmarked; u and U go there"),
+    ("0 before a type", "the row at which the incident began; T+04:31 is the time from then on"),
     ("✖ E  ▲ W  · I", "severity: error, warning, info"),
     ("● ○ ◉", "categories: shown, hidden, the only one shown"),
 )

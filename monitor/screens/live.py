@@ -9,15 +9,13 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from monitor.messages import OlderPageLoaded, StoreReadFailed
 from monitor.model.arrivals import Arrivals
 from monitor.model.filter import Filter
-from monitor.screens.console_screen import ConsoleScreen, Reader
+from monitor.model.rows import SortKey
 from monitor.screens.detail import DetailScreen
-from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
-from monitor.text import clean
+from monitor.screens.timeline_screen import TimelineScreen
 from monitor.widgets.alerts_pane import AlertsPane
 from monitor.widgets.category_pane import CategoryPane
 from monitor.widgets.filter_bar import FilterBar
@@ -26,13 +24,9 @@ from monitor.widgets.histogram import Histogram
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
-from store.errors import StoreError
-from store.event import Severity
-from store.query.syntax import QueryError
+from store.event import Event, Severity
+from store.query.syntax import Node, QueryError
 
-OLDER_PAGE = 200
-RETRY_AFTER = 5.0
-"""Seconds until the store is asked again after a page could not be read."""
 COUNTS_EVERY = 0.5
 """Seconds between two countings of facets and histogram, which cost with the number of event types."""
 HINTS = [
@@ -50,20 +44,15 @@ HINTS = [
 ]
 
 
-class LiveScreen(ConsoleScreen):
+class LiveScreen(TimelineScreen):
     """Timeline with facets, health and alerts beside it and a histogram under it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     BINDINGS = [
         Binding("slash", "edit_filter", "Filter"),
-        Binding("p", "freeze", "Freeze / resume"),
-        Binding("F", "follow", "Follow on / off"),
         Binding("C", "clear_filter", "Clear the filter"),
-        Binding("e", "find(1, 'error')", "Next error"),
-        Binding("E", "find(-1, 'error')", "Previous error"),
-        Binding("w", "find(1, 'warning')", "Next warning"),
-        Binding("W", "find(-1, 'warning')", "Previous warning"),
+        Binding("f", "set_aside", "All filters off / on"),
         Binding("exclamation_mark", "severity", "Minimum severity, then 0-3"),
         Binding("r", "resource", "Resource of the row"),
         Binding("a", "focus_pane('alerts')", "Alerts"),
@@ -72,8 +61,6 @@ class LiveScreen(ConsoleScreen):
         Binding("3", "focus_pane('health')", "Health"),
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
         Binding("s", "side", "Side panes show / hide"),
-        Binding("t", "zone", "UTC / local / ago"),
-        Binding("question_mark,f1", "help", "Help"),
         Binding("escape", "back", "Back to the timeline", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
@@ -82,8 +69,7 @@ class LiveScreen(ConsoleScreen):
         super().__init__()
         self.shown = Filter()
         self._before_editing = Filter()
-        self._loading_older = False
-        self._retry_older_at = 0.0
+        self._aside = Filter()
         self._counts_due = 0.0
 
     def compose(self) -> ComposeResult:
@@ -96,7 +82,9 @@ class LiveScreen(ConsoleScreen):
                 yield self._pane(HealthPane(console.now, id="health"))
                 yield self._pane(AlertsPane(console.now, id="alerts"))
             with Vertical(id="main"):
-                yield self._pane(TimelineView(console.model.timeline, console.now, id="timeline"))
+                yield self._pane(
+                    TimelineView(console.model.timeline, console.model.marks, console.now, id="timeline")
+                )
                 yield self._pane(Histogram(id="histogram"))
         yield FilterBar(id="filter")
         yield KeyHints(HINTS, id="hints")
@@ -111,6 +99,14 @@ class LiveScreen(ConsoleScreen):
     def timeline(self) -> TimelineView:
         """The timeline."""
         return self.query_one("#timeline", TimelineView)
+
+    async def read_before(self, place: SortKey | None, limit: int, query: Node) -> list[Event]:
+        """Events of all kinds."""
+        return await self.reader.before(place, limit, query)
+
+    async def read_after(self, place: SortKey, limit: int, query: Node) -> list[Event]:
+        """Events of all kinds."""
+        return await self.reader.after(place, limit, query)
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """Draw what the model knows now."""
@@ -141,29 +137,15 @@ class LiveScreen(ConsoleScreen):
         """Show everything."""
         self._show(Filter())
 
-    def action_freeze(self) -> None:
-        """Freeze the list, or let it go on. What arrives meanwhile is counted."""
-        timeline = self.console.model.timeline
-        if timeline.frozen:
-            timeline.attach()
+    def action_set_aside(self) -> None:
+        """Show everything around the row, or put back what was set aside."""
+        if self.shown.hides_something:
+            self._aside = self.shown
+            self._show(Filter())
+        elif self._aside.hides_something:
+            self._show(self._aside)
         else:
-            timeline.freeze()
-        self.advance()
-
-    def action_follow(self) -> None:
-        """Follow the newest row, or stop where it is."""
-        viewport = self.timeline.viewport
-        if viewport.following:
-            viewport.detach()
-        else:
-            viewport.follow()
-        self.advance()
-
-    def action_find(self, step: int, severity: str) -> None:
-        """Go to the next or previous event of a severity."""
-        if not self.timeline.find(step, Severity(severity)):
-            where = "further down" if step > 0 else "further up among the loaded events"
-            self.notify(f"no {clean(severity)} {where}", markup=False, timeout=2)
+            self.tell("there is no filter")
 
     def action_severity(self) -> None:
         """Ask for the minimum severity."""
@@ -199,16 +181,6 @@ class LiveScreen(ConsoleScreen):
             self.toggle_class("-side-hidden")
             self.timeline.focus()
 
-    def action_zone(self) -> None:
-        """Show times in the next zone."""
-        self.console.zone = self.console.zone.next()
-        self.timeline.zone = self.console.zone
-        self.advance()
-
-    def action_help(self) -> None:
-        """Show all keys and what the counts mean."""
-        self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
-
     def action_back(self) -> None:
         """Close the filter bar, fold the side away and go to the timeline."""
         if self.query_one(FilterBar).display:
@@ -223,31 +195,6 @@ class LiveScreen(ConsoleScreen):
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor."""
         self._show(self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet))
-
-    def on_timeline_view_older_wanted(self) -> None:
-        """Read a page of older events, one at a time."""
-        reader, timeline = self.console.reader, self.console.model.timeline
-        # The wish may be older than the answer to the one before it.
-        if self._loading_older or reader is None or timeline.is_full or not timeline.has_older:
-            return
-        if self.console.tick() < self._retry_older_at:
-            return
-        self._loading_older = True
-        self.run_worker(self._load_older(reader), group="older", exit_on_error=False)
-
-    def on_older_page_loaded(self, message: OlderPageLoaded) -> None:
-        """Put the page before the first row, unless another page belongs there by now."""
-        self._loading_older = False
-        timeline = self.console.model.timeline
-        if (message.shown, message.floor) == (timeline.filter, timeline.floor):
-            timeline.add_older(message.events, has_older=message.has_older)
-        self.timeline.advance()
-
-    def on_store_read_failed(self, message: StoreReadFailed) -> None:
-        """Say so, and leave the store in peace for a moment."""
-        self._loading_older = False
-        self._retry_older_at = self.console.tick() + RETRY_AFTER
-        self.notify(clean(message.reason), severity="error", markup=False)
 
     def on_category_pane_toggled(self, message: CategoryPane.Toggled) -> None:
         """Show or hide a category or type."""
@@ -289,7 +236,7 @@ class LiveScreen(ConsoleScreen):
     def _show(self, shown: Filter) -> None:
         if shown != self.shown:
             self.shown = shown
-            self.console.model.timeline.apply(shown)
+            self.apply_filter(shown)
             self._counts_due = 0.0
         self.advance()
 
@@ -303,19 +250,6 @@ class LiveScreen(ConsoleScreen):
         title = "Events a minute" + (", the query not counted in" if shown.text else "")
         title += f" · {hidden:,} hidden by the filter" if hidden else ""
         self.query_one(Histogram).show(model.counts.histogram(now, shown), title, span)
-
-    async def _load_older(self, reader: Reader) -> None:
-        timeline = self.console.model.timeline
-        shown, floor = timeline.filter, timeline.floor
-        try:
-            page = await reader.before(floor, OLDER_PAGE, shown.node())
-        except StoreError as error:
-            self.post_message(StoreReadFailed(str(error)))
-        except Exception as error:
-            # Whatever it was, the next page must be asked for again.
-            self.post_message(StoreReadFailed(f"reading failed: {type(error).__name__}"))
-        else:
-            self.post_message(OlderPageLoaded(shown, floor, page, len(page) >= OLDER_PAGE))
 
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_screen(ResourceScreen(resource_type, resource_id))

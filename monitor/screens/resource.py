@@ -11,21 +11,18 @@ from textual.content import Content
 from monitor.messages import StoreReadFailed
 from monitor.model.arrivals import Arrivals
 from monitor.model.resource import is_about, resource_facts
+from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
-from monitor.screens.console_screen import ConsoleScreen
 from monitor.screens.detail import DetailScreen
-from monitor.screens.help import HelpScreen
+from monitor.screens.timeline_screen import PAGE, TimelineScreen
 from monitor.text import clean
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.resource_header import ResourceHeader
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
-from store.errors import StoreError
-from store.event import Event, Severity
+from store.event import Event
+from store.query.syntax import EVERYTHING, Node
 
-PAGE = 200
-RETRY_AFTER = 5.0
-"""Seconds until the store is asked again after it could not be read."""
 FACTS_EVERY = 0.5
 """Seconds between two sums over the loaded events."""
 HINTS = [
@@ -38,33 +35,23 @@ HINTS = [
 ]
 
 
-class ResourceScreen(ConsoleScreen):
+class ResourceScreen(TimelineScreen):
     """Present status and since when, how it changed, who touched it, and its own timeline."""
 
     collects = True
     BINDINGS = [
         Binding("escape,q", "app.pop_screen", "Back"),
-        Binding("e", "find(1, 'error')", "Next error"),
-        Binding("E", "find(-1, 'error')", "Previous error"),
-        Binding("w", "find(1, 'warning')", "Next warning"),
-        Binding("W", "find(-1, 'warning')", "Previous warning"),
-        Binding("p", "freeze", "Freeze / resume"),
-        Binding("F", "follow", "Follow on / off"),
         Binding("r", "resource", "Resource of the row"),
-        Binding("t", "zone", "UTC / local / ago"),
-        Binding("question_mark,f1", "help", "Help"),
     ]
 
     def __init__(self, resource_type: str, resource_id: str) -> None:
         super().__init__()
         self._resource = (resource_type, resource_id)
-        self._timeline = Timeline()
+        self._events = Timeline()
         self._count = 0
         self._first: datetime | None = None
         self._waiting: list[Event] = []
         self._opened = False
-        self._loading = False
-        self._retry_at = 0.0
         self._facts = resource_facts((), resource_type, resource_id)
         self._facts_stale = False
         self._facts_due = 0.0
@@ -76,7 +63,7 @@ class ResourceScreen(ConsoleScreen):
         header.add_class("pane")
         header.border_title = Content(clean("/".join(self._resource)))
         yield header
-        view = TimelineView(self._timeline, self.console.now, id="resource-timeline")
+        view = TimelineView(self._events, self.console.model.marks, self.console.now, id="resource-timeline")
         view.caption = "Its timeline"
         view.empty_text = "reading the store…"
         view.zone = self.console.zone
@@ -86,11 +73,11 @@ class ResourceScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Read its life from the store while live events wait."""
-        self.query_one(TimelineView).focus()
+        self.timeline.focus()
         # Whether the store has an event is known in one place.
         model = self.console.model.timeline
-        self._timeline.unconfirmed, self._timeline.not_stored = model.unconfirmed, model.not_stored
-        self._load(self._open())
+        self._events.unconfirmed, self._events.not_stored = model.unconfirmed, model.not_stored
+        self.read(self._open)
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """Take in what is about this resource."""
@@ -101,42 +88,19 @@ class ResourceScreen(ConsoleScreen):
             else:
                 self._waiting.extend(new)
         self.show_vitals()
-        if not self._opened and self._may_load:
-            self._load(self._open())
-        view = self.query_one(TimelineView)
-        view.advance()
+        if not self._opened:
+            self.read(self._open)
+        self.timeline.advance()
         if self._facts_stale and self.console.tick() >= self._facts_due:
             self._facts_stale = False
             self._facts_due = self.console.tick() + FACTS_EVERY
-            events = [row for row in self._timeline.rows if isinstance(row, Event)]
+            events = [row for row in self._events.rows if isinstance(row, Event)]
             self._facts = resource_facts(events, *self._resource)
         self.query_one(ResourceHeader).show(self._facts, self._count, self._first, self.console.zone)
 
-    def action_find(self, step: int, severity: str) -> None:
-        """Go to the next or previous event of a severity."""
-        if not self.query_one(TimelineView).find(step, Severity(severity)):
-            self.notify(f"no {clean(severity)} there", markup=False, timeout=2)
-
-    def action_freeze(self) -> None:
-        """Freeze its timeline, or let it go on."""
-        if self._timeline.frozen:
-            self._timeline.attach()
-        else:
-            self._timeline.freeze()
-        self.advance()
-
-    def action_follow(self) -> None:
-        """Follow the newest row, or stop where it is."""
-        viewport = self.query_one(TimelineView).viewport
-        if viewport.following:
-            viewport.detach()
-        else:
-            viewport.follow()
-        self.advance()
-
     def action_resource(self) -> None:
         """Open the page of the other resource of the row under the cursor."""
-        event = self.query_one(TimelineView).selected_event
+        event = self.timeline.selected_event
         if event is None:
             return
         roles = (
@@ -149,16 +113,6 @@ class ResourceScreen(ConsoleScreen):
                 return
         self.notify("this row is about no other resource", markup=False, timeout=2)
 
-    def action_zone(self) -> None:
-        """Show times in the next zone."""
-        self.console.zone = self.console.zone.next()
-        self.query_one(TimelineView).zone = self.console.zone
-        self.advance()
-
-    def action_help(self) -> None:
-        """Show all keys."""
-        self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
-
     def on_timeline_view_event_opened(self, message: TimelineView.EventOpened) -> None:
         """Show the event in full."""
 
@@ -170,76 +124,50 @@ class ResourceScreen(ConsoleScreen):
 
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor, on this page."""
-        shown = self._timeline.filter
-        self._timeline.apply(shown.soloed(message.facet) if message.solo else shown.toggled(message.facet))
+        shown = self._events.filter
+        self.apply_filter(shown.soloed(message.facet) if message.solo else shown.toggled(message.facet))
         self.advance()
 
-    def on_timeline_view_older_wanted(self) -> None:
-        """Read further back."""
-        timeline = self._timeline
-        if self._opened and self._may_load and timeline.has_older and not timeline.is_full:
-            self._load(self._older())
-
     def on_store_read_failed(self, message: StoreReadFailed) -> None:
-        """Say so, and leave the store in peace for a moment."""
-        self._loading = False
-        self._retry_at = self.console.tick() + RETRY_AFTER
-        # The next try reads the store again, and with it what has waited.
+        """The next try reads the store again, and with it what has waited."""
         self._waiting.clear()
-        self.notify(clean(message.reason), severity="error", markup=False)
+        super().on_store_read_failed(message)
 
     @property
-    def _may_load(self) -> bool:
-        return not self._loading and self.console.tick() >= self._retry_at
+    def timeline(self) -> TimelineView:
+        """The timeline of the resource."""
+        return self.query_one("#resource-timeline", TimelineView)
 
-    def _load(self, reading: object) -> None:
-        self._loading = True
-        self.run_worker(reading, group="resource", exit_on_error=False)  # pyright: ignore[reportArgumentType]
+    def is_shown(self, event: Event) -> bool:
+        """Whether an event is about this resource."""
+        return is_about(event, *self._resource)
+
+    async def read_before(self, place: SortKey | None, limit: int, query: Node) -> list[Event]:
+        """Events of this resource, in both roles."""
+        return await self.reader.resource_events(*self._resource, limit, query, before=place)
+
+    async def read_after(self, place: SortKey, limit: int, query: Node) -> list[Event]:
+        """Events of this resource, in both roles."""
+        return await self.reader.resource_events(*self._resource, limit, query, after=place)
+
+    def older_read(self) -> None:
+        """Sum up again."""
+        self._facts_stale = True
 
     async def _open(self) -> None:
-        reader = self.console.reader
-        if reader is None:
-            self.post_message(StoreReadFailed("the store is not open yet"))
-            return
-        try:
-            page = await reader.resource_events(*self._resource, None, PAGE)
-            self._count, self._first = await reader.resource_span(*self._resource)
-        except Exception as error:
-            self._failed(error)
-            return
-        self._timeline.open_with(page, has_older=len(page) >= PAGE)
+        page = await self.read_before(None, PAGE, EVERYTHING)
+        self._count, self._first = await self.reader.resource_span(*self._resource)
+        self._events.open_with(page, has_older=len(page) >= PAGE)
         self._facts_stale = True
-        self._opened, self._loading = True, False
+        self._opened = True
         known = {event.id for event in page}
         self._add([event for event in self._waiting if event.id not in known])
         self._waiting.clear()
-        self.query_one(TimelineView).empty_text = "no events"
-        self.advance()
-
-    async def _older(self) -> None:
-        reader, floor = self.console.reader, self._timeline.floor
-        if reader is None or floor is None:
-            self._loading = False
-            return
-        try:
-            page = await reader.resource_events(*self._resource, floor, PAGE)
-        except Exception as error:
-            self._failed(error)
-            return
-        self._loading = False
-        if floor == self._timeline.floor:
-            self._timeline.add_older(page, has_older=len(page) >= PAGE)
-            self._facts_stale = True
-        self.advance()
-
-    def _failed(self, error: Exception) -> None:
-        """Whatever it was, the store must be asked again."""
-        known = isinstance(error, StoreError)
-        self.post_message(StoreReadFailed(str(error) if known else f"reading failed: {type(error).__name__}"))
+        self.timeline.empty_text = "no events"
 
     def _add(self, events: list[Event]) -> None:
         if events:
-            self._timeline.add(events)
+            self._events.add(events)
             self._facts_stale = True
             self._count += len(events)
             oldest = min(event.inserted_at for event in events)

@@ -15,7 +15,8 @@ from textual.widget import Widget
 from monitor.text import MEASURED_MAX, cell_width, clean, split_substitutes
 
 Part = tuple[str, str]
-"""Cleaned text and the name of its style: `error`, `warning`, `info`, `good`, `dim`, `accent`, `strong`, or empty."""
+"""Cleaned text and the name of its style: `error`, `warning`, `info`, `good`, `dim`, `accent`, `strong`, `cell` (what
+keys for one value act on), or empty."""
 
 
 class Lines(Widget):
@@ -29,6 +30,7 @@ class Lines(Widget):
         "lines--dim",
         "lines--accent",
         "lines--strong",
+        "lines--cell",
         "lines--error-on-accent",
         "lines--warning-on-accent",
         "lines--substitute",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from monitor.model.cells import Cell
 from monitor.model.gaps import Gap, GapState
 from monitor.model.summary import summarise
 from monitor.text import clean, fit
 from monitor.widgets.lines import Part
-from monitor.zone import Zone
+from monitor.zone import Zone, since_zero
 from store.event import Event, Severity
 
 SEVERITY_MARK: dict[Severity | None, Part] = {
@@ -23,6 +24,10 @@ SUMMARY_MAX = 500
 """Characters of a summary that are looked at; cleaning 64 KiB for forty cells would cost milliseconds a row."""
 UNCONFIRMED = "?"
 NOT_STORED = "∅"
+BOOKMARK = "◆"
+ZERO = "0"
+"""The row at which the incident began."""
+ELAPSED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,16 @@ class Columns:
     resource: int
     actor: int
     summary: int
+    elapsed: int = 0
 
     @classmethod
-    def for_width(cls, width: int) -> Columns:
-        """What fits into `width` cells beside time (12), severity (3), mark (1) and the spaces between."""
+    def for_width(cls, width: int, *, elapsed: bool = False) -> Columns:
+        """What fits into `width` cells beside time (12), severity (3), two marks and the spaces between.
+
+        With `elapsed`, there is a column for the time since the incident began.
+        """
+        if elapsed:
+            return replace(cls.for_width(width - ELAPSED - 1), elapsed=ELAPSED)
         room = width - 12 - 1 - 3 - 1 - 1
         event_type = max(8, min(30, room * 31 // 100))
         rest = room - event_type - 1
@@ -50,23 +61,51 @@ class Columns:
         rest -= actor + 1 if actor else 0
         return cls(event_type, resource, actor, rest)
 
+    @property
+    def cells(self) -> frozenset[Cell]:
+        """The cells that there is room for."""
+        optional = {Cell.RESOURCE: self.resource, Cell.ACTOR: self.actor, Cell.SUMMARY: self.summary}
+        return frozenset(Cell) - {cell for cell, width in optional.items() if not width}
 
-def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, mark: str = " ") -> list[Part]:
-    """An event in columns: time, severity, mark, type, resource, actor, what it says."""
-    severity = SEVERITY_MARK[event.severity]
-    emphasis = severity[1] if event.severity in {Severity.ERROR, Severity.WARNING} else ""
-    parts: list[Part] = [
-        (zone.stamp(event.inserted_at, now) + " ", "dim"),
-        severity,
-        (mark + " ", "warning"),
-        (fit(clean(event.event_type), columns.event_type), emphasis),
-    ]
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a row is drawn: its marks (one cell each), from when times are counted, the cell that has the cursor."""
+
+    marks: str = "  "
+    zero: datetime | None = None
+    cell: Cell | None = None
+
+
+PLAIN = Look()
+
+
+def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look: Look = PLAIN) -> list[Part]:
+    """An event in columns: time, time since T0, severity, marks, type, resource, actor, what it says."""
+    severity, name = SEVERITY_MARK[event.severity]
+    emphasis = name if event.severity in {Severity.ERROR, Severity.WARNING} else ""
+
+    def cell(which: Cell, text: str, style: str, before: str = "", after: str = "") -> list[Part]:
+        # One part where it can be: each change of style costs bytes on the wire.
+        if which is not look.cell:
+            return [(before + text + after, style)]
+        return [(before, style), (text, "cell"), (after, style)]
+
+    parts = cell(Cell.TIME, zone.stamp(event.inserted_at, now), "dim", after=" ")
+    if columns.elapsed:
+        elapsed = "" if look.zero is None else since_zero(event.inserted_at, look.zero)
+        parts.append((fit(elapsed, columns.elapsed) + " ", "strong"))
+    parts += cell(Cell.SEVERITY, severity, name)
+    parts.append((look.marks, "warning"))
+    parts += cell(Cell.TYPE, fit(clean(event.event_type), columns.event_type), emphasis)
     if columns.resource:
-        parts.append((" " + fit(clean(event.resource or ""), columns.resource), "accent"))
+        resource = fit(clean(event.resource or ""), columns.resource)
+        parts += cell(Cell.RESOURCE, resource, "accent", before=" ")
     if columns.actor:
-        parts.append((" " + fit(clean(event.actor), columns.actor), "dim"))
+        parts += cell(Cell.ACTOR, fit(clean(event.actor), columns.actor), "dim", before=" ")
     if columns.summary:
-        parts.append((" " + fit(clean(summarise(event)[:SUMMARY_MAX]), columns.summary), ""))
+        summary = fit(clean(summarise(event)[:SUMMARY_MAX]), columns.summary)
+        parts += cell(Cell.SUMMARY, summary, "", before=" ")
     return parts
 
 

@@ -12,17 +12,29 @@ from textual.events import Click, Resize
 from textual.message import Message
 from textual.strip import Strip
 
+from monitor.model.cells import Cell, cell_facet
 from monitor.model.filter import Facet
 from monitor.model.gaps import Gap
-from monitor.model.rows import Row
+from monitor.model.marks import Marks
+from monitor.model.rows import Row, SortKey
 from monitor.model.timeline import Timeline
 from monitor.model.viewport import Viewport
 from monitor.text import clean
 from monitor.widgets.lines import Lines
-from monitor.widgets.row_format import NOT_STORED, UNCONFIRMED, Columns, event_parts, gap_parts
+from monitor.widgets.row_format import (
+    BOOKMARK,
+    NOT_STORED,
+    PLAIN,
+    UNCONFIRMED,
+    ZERO,
+    Columns,
+    Look,
+    event_parts,
+    gap_parts,
+)
 from monitor.zone import Zone
-from store.event import Event, Severity
-from store.query.syntax import Field
+from store.event import Event
+from store.query.predicate import Predicate
 
 
 class TimelineView(Lines, can_focus=True):
@@ -39,13 +51,19 @@ class TimelineView(Lines, can_focus=True):
         Binding("G,end", "follow", "Newest, and follow", show=False),
         Binding("space", "screen.freeze", "Freeze / resume"),
         Binding("enter", "open", "Detail"),
-        Binding("x", "mute", "Mute this type", show=False),
-        Binding("X", "solo", "Only this type", show=False),
+        Binding("h,left", "cell(-1)", "Cell to the left"),
+        Binding("l,right", "cell(1)", "Cell to the right"),
+        Binding("x", "mute", "Hide what has the value of the cell", show=False),
+        Binding("X", "solo", "Only what has the value of the cell", show=False),
     ]
 
     @dataclass
     class OlderWanted(Message):
         """The reader is near the first row; the store may hold older ones."""
+
+    @dataclass
+    class NewerWanted(Message):
+        """The reader is near the end of a window in the past; the store holds newer ones."""
 
     @dataclass
     class Moved(Message):
@@ -64,9 +82,20 @@ class TimelineView(Lines, can_focus=True):
         facet: Facet
         solo: bool
 
-    def __init__(self, timeline: Timeline, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        timeline: Timeline,
+        marks: Marks,
+        now: Callable[[], datetime],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self.timeline = timeline
+        self.marks = marks
+        self.cell = Cell.TYPE
+        """The cell of the row under the cursor that keys for one value act on."""
+        self._points = False
         self.viewport = Viewport(timeline)
         self.zone = Zone.UTC
         self.caption = "Timeline"
@@ -83,18 +112,33 @@ class TimelineView(Lines, can_focus=True):
 
     def advance(self) -> None:
         """Draw what changed in the timeline, if any of it is in sight."""
-        timeline, now = self.timeline, self._now()
+        timeline, now, height = self.timeline, self._now(), self.size.height
+        zero = self.marks.zero
+        if (zero is not None) != (self._columns.elapsed > 0):
+            self._columns = Columns.for_width(self.size.width - 1, elapsed=zero is not None)
+        self._read_on()
         top, cursor = self.viewport.top, self.viewport.cursor
         lines: list[object] = []
-        for y in range(self.size.height):
+        for y in range(height):
             index = top + y
             row = timeline.rows[index] if index < len(timeline.rows) else None
             stamp = self.zone.stamp(row.inserted_at, now) if isinstance(row, Event) else self.zone
-            lines.append((row, self._mark(row), stamp, index == cursor, self._scrollbar(y), self.empty_text))
+            look = self._look(row, index == cursor)
+            lines.append((row, look, stamp, index == cursor, self._scrollbar(y), self.empty_text))
         self.draw_changes(lines)
         self._show_titles()
-        if self.viewport.top < self.size.height and timeline.has_older:
+
+    def _read_on(self) -> None:
+        """Ask for what comes before or after the rows, before someone who moves on would meet the end."""
+        timeline, viewport, height = self.timeline, self.viewport, self.size.height
+        if viewport.top < height and timeline.has_older:
             self.post_message(self.OlderWanted())
+        if viewport.following or timeline.frozen or viewport.top + 2 * height < len(timeline.rows):
+            return
+        if timeline.has_newer:
+            self.post_message(self.NewerWanted())
+        elif not timeline.attached:
+            timeline.join()
 
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
@@ -108,7 +152,8 @@ class TimelineView(Lines, can_focus=True):
         if isinstance(row, Gap):
             parts = gap_parts(row, width, self.zone)
         else:
-            parts = event_parts(row, self._columns, self.zone, self._now(), self._mark(row))
+            look = self._look(row, index == self.viewport.cursor)
+            parts = event_parts(row, self._columns, self.zone, self._now(), look)
         line = self.strip(parts, width, selected=index == self.viewport.cursor)
         return Strip([*line, *self.strip([self._scrollbar(y)], 1)])
 
@@ -138,24 +183,36 @@ class TimelineView(Lines, can_focus=True):
             self.viewport.detach()
             self.post_message(self.EventOpened(row))
 
+    def action_cell(self, step: int) -> None:
+        """Point at the next cell of the row, negative to the left. The type comes first."""
+        if self._points:
+            self.cell = self.cell.beside(step, self._columns.cells)
+        self._points = True
+        self._after_move()
+
     def action_mute(self) -> None:
-        """Hide the type of the event under the cursor."""
+        """Hide what has the value of the cell under the cursor."""
         self._choose(solo=False)
 
     def action_solo(self) -> None:
-        """Show only the type of the event under the cursor, or everything again."""
+        """Show only what has the value of the cell under the cursor, or everything again."""
         self._choose(solo=True)
 
-    def find(self, step: int, severity: Severity) -> bool:
-        """Move to the next (+1) or previous (-1) event of a severity; False when none is loaded there."""
-        found = self.viewport.find(step, lambda row: isinstance(row, Event) and row.severity is severity)
+    def find(self, step: int, matches: Predicate) -> bool:
+        """Move to the next (+1) or previous (-1) event that matches; False when none is loaded there."""
+        found = self.viewport.find(step, lambda row: isinstance(row, Event) and matches(row))
         self._after_move()
         return found
+
+    def go(self, key: SortKey, step: int = 1) -> None:
+        """Move to the loaded row at `key`, or to the next or previous one."""
+        self.viewport.go(key, step)
+        self._after_move()
 
     def on_resize(self, event: Resize) -> None:
         """Fit columns and viewport to the new size."""
         self.viewport.resize(self.size.height)
-        self._columns = Columns.for_width(self.size.width - 1)
+        self._columns = Columns.for_width(self.size.width - 1, elapsed=self.marks.zero is not None)
         self._drawn = []
         self.advance()
 
@@ -183,20 +240,34 @@ class TimelineView(Lines, can_focus=True):
         self.action_move(-3)
 
     def _choose(self, *, solo: bool) -> None:
-        if isinstance(row := self.viewport.row, Event):
-            self.post_message(self.FacetChosen(Facet(Field.TYPE, row.event_type), solo))
+        event = self.selected_event
+        if event is None:
+            return
+        facet = cell_facet(event, self.cell)
+        if facet is None:
+            self.notify(clean(f"{self.cell} is nothing to filter by"), markup=False, timeout=2)
+        else:
+            self.post_message(self.FacetChosen(facet, solo))
 
     def _after_move(self) -> None:
         self.advance()
         self.post_message(self.Moved())
 
-    def _mark(self, row: Row | None) -> str:
-        if isinstance(row, Event):
-            if row.id in self.timeline.unconfirmed:
-                return UNCONFIRMED
-            if row.id in self.timeline.not_stored:
-                return NOT_STORED
-        return " "
+    def _look(self, row: Row | None, is_selected: bool) -> Look:
+        if not isinstance(row, Event):
+            return PLAIN
+        zero = self.marks.zero
+        mark = " "
+        if row.id in self.timeline.unconfirmed:
+            mark = UNCONFIRMED
+        elif row.id in self.timeline.not_stored:
+            mark = NOT_STORED
+        if zero is not None and zero.id == row.id:
+            mark += ZERO
+        else:
+            mark += BOOKMARK if self.marks.has(row) else " "
+        cell = self.cell if is_selected and self._points else None
+        return Look(mark, None if zero is None else zero.inserted_at, cell)
 
     def _scrollbar(self, y: int) -> tuple[str, str]:
         rows, height = len(self.timeline.rows), self.size.height

@@ -144,9 +144,9 @@ async def test_errors_and_warnings(opened: Opened) -> None:
             assert view.selected_event is not None
             assert view.selected_event.event_type == kind
         await operator.press("W")
-        await operator.sees(lambda: "no warning there" in operator.text())
+        await operator.sees(lambda: "no warning further up" in operator.text())
         await operator.press("G", "e")
-        await operator.sees(lambda: "no error there" in operator.text())
+        await operator.sees(lambda: "no error further down" in operator.text())
 
 
 async def test_freeze_follow_zone_mute_and_solo(opened: Opened) -> None:

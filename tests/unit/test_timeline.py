@@ -135,7 +135,6 @@ def test_nothing_is_evicted_under_the_eyes_of_a_reader() -> None:
     timeline.reading = True
     timeline.add(make_events(CAPACITY, start=CAPACITY))
     assert shown(timeline) == list(range(2 * CAPACITY))
-    assert timeline.is_full
     assert timeline.attached
     assert timeline.pending == CAPACITY
 
@@ -470,7 +469,7 @@ class TimelineMachine(RuleBasedStateMachine):
         self.pending = 0
         self.still = self.keys() if self.timeline.frozen else None
 
-    @precondition(lambda self: self.timeline.has_older and not self.timeline.is_full)
+    @precondition(lambda self: self.timeline.has_older)
     @rule(limit=st.integers(1, 10))
     def read_back(self, limit: int) -> None:
         floor = self.timeline.floor
@@ -480,6 +479,32 @@ class TimelineMachine(RuleBasedStateMachine):
         ]
         self.timeline.add_older(older[-limit:][::-1], has_older=len(older) > limit)
         self.still = self.keys() if self.still is not None else None
+
+    @precondition(lambda self: self.timeline.has_newer and not self.timeline.frozen)
+    @rule(limit=st.integers(1, 30))
+    def read_on(self, limit: int) -> None:
+        ceiling = self.timeline.ceiling
+        assert ceiling is not None
+        newer = [
+            event for event in self.by_time(self.stored) if self.matches(event) and event.sort_key > ceiling
+        ]
+        self.timeline.add_newer(newer[:limit][::-1], has_newer=len(newer) > limit)
+        self.still = None if self.timeline.attached else self.keys()
+
+    @rule(share=st.floats(0, 1), limit=st.integers(1, 15))
+    def go_to_the_past(self, share: float, limit: int) -> None:
+        matching = [event for event in self.by_time(self.stored) if self.matches(event)]
+        start = int(share * len(matching))
+        page = matching[start : start + limit]
+        self.timeline.open_at(page[::-1], has_older=start > 0, has_newer=start + limit < len(matching))
+        self.still = None if self.timeline.attached else self.keys()
+
+    @precondition(lambda self: not self.timeline.attached and not self.timeline.has_newer)
+    @rule()
+    def reach_the_end(self) -> None:
+        if not self.timeline.frozen:
+            self.timeline.join()
+            self.still = None
 
     @rule(number=st.integers(1, 5), back=st.integers(0, 60))
     def lose_connection(self, number: int, back: int) -> None:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.zone import Zone, age, short_age
+from monitor.widgets.row_format import ELAPSED
+from monitor.zone import Zone, age, short_age, since_zero
 from tests.events import NOON
 
 MOMENT = datetime(2026, 11, 21, 14, 5, 11, 482_713, tzinfo=UTC)
@@ -95,3 +96,20 @@ def test_relative_times_are_ages_on_a_clock_of_utc() -> None:
 def test_an_age_has_one_unit(seconds: float, long: str, short: str) -> None:
     moment = NOON - timedelta(seconds=seconds)
     assert (age(moment, NOON), short_age(moment, NOON)) == (long, short)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "T+00:00"),
+        (271.9, "T+04:31"),
+        (-10, "T-00:10"),
+        (3_871, "T+1:04:31"),
+        (-86_399, "T-23:59:59"),
+        (86_400, "T+1d 00h"),
+        (-364 * 86_400 - 7_200, "T-364d 02h"),
+    ],
+)
+def test_times_since_an_incident_began_fit_their_column(seconds: float, text: str) -> None:
+    assert since_zero(MOMENT + timedelta(seconds=seconds), MOMENT) == text
+    assert len(text) <= ELAPSED
