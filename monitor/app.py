@@ -111,17 +111,32 @@ class EvtopApp(App[None]):
 
     def copy(self, text: str, what: str) -> None:
         """Put clean text on the clipboard of the terminal, or into a file where it is too long for that; say which."""
-        written = sequence(text, os.environ)
-        if written is not None and self._driver is not None:
-            self._driver.write(written)
-            self._driver.flush()
+        if self._give_to_terminal(text):
             said = f"copied {what}, if the terminal takes it (OSC 52)"
         else:
-            try:
-                said = f"{what} is too long for a terminal: {to_file(text, data_dir() / 'copied')}"
-            except OSError as error:
-                said = f"{what} could not be copied: {error}"
+            said = f"{what} is too long for a terminal: {self._written(text, 'copied', '.txt')}"
         self.notify(clean(said), markup=False)
+
+    def save_note(self, text: str) -> None:
+        """Write clean Markdown to a file, put it on the clipboard of the terminal where it fits, and say so."""
+        place = self._written(text, "notes", ".md")
+        copied = ", and copied" if self._give_to_terminal(text) else ""
+        self.notify(clean(f"the note is in {place}{copied}"), markup=False)
+
+    def _give_to_terminal(self, text: str) -> bool:
+        written = sequence(text, os.environ)
+        if written is None or self._driver is None:
+            return False
+        self._driver.write(written)
+        self._driver.flush()
+        return True
+
+    @staticmethod
+    def _written(text: str, folder: str, suffix: str) -> str:
+        try:
+            return str(to_file(text, data_dir() / folder, suffix))
+        except OSError as error:
+            return f"no file ({error})"
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""

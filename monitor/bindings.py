@@ -21,6 +21,7 @@ KEY_NAMES = {
     "ctrl+d": "^D",
     "ctrl+u": "^U",
     "ctrl+l": "^L",
+    "ctrl+s": "^S",
     "ctrl+p": "^P",
     "ctrl+c": "^C",
     "ctrl+z": "^Z",

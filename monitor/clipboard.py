@@ -33,7 +33,7 @@ def sequence(text: str, environment: Mapping[str, str]) -> str | None:
     return plain
 
 
-def to_file(text: str, folder: Path) -> Path:
+def to_file(text: str, folder: Path, suffix: str = ".txt") -> Path:
     """Write `text` to a new file for its owner alone, in `folder`, which is made when it is not there.
 
     Raises:
@@ -41,7 +41,7 @@ def to_file(text: str, folder: Path) -> Path:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(
-        "w", dir=folder, prefix="copied-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+        "w", dir=folder, prefix="evtop-", suffix=suffix, delete=False, encoding="utf-8", errors="replace"
     ) as file:
         file.write(text)
     return Path(file.name)

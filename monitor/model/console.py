@@ -59,6 +59,11 @@ class ConsoleModel:
         self._newest_tick = tick
 
     @property
+    def gaps(self) -> list[Gap]:
+        """The latest gaps, as they were told last."""
+        return list(self._gaps.values())
+
+    @property
     def open_gaps(self) -> int:
         """Gaps that may still hide events. What was left to the store is told by its row."""
         return sum(gap.is_open for gap in self._gaps.values())

@@ -68,6 +68,10 @@ class Console(Protocol):
         """Put clean text on the clipboard of the terminal, and say so; `what` names it."""
         ...
 
+    def save_note(self, text: str) -> None:
+        """Write clean Markdown to a file, and to the clipboard, and say so."""
+        ...
+
     def open_screen(
         self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None
     ) -> None:

@@ -12,6 +12,7 @@ from monitor.messages import StoreReadFailed
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
 from monitor.model.moments import parse_place
+from monitor.model.note import incident_note
 from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import ConsoleScreen, Reader
@@ -57,6 +58,7 @@ class TimelineScreen(ConsoleScreen):
         Binding("0", "zero", "The incident begins here: count times from it"),
         Binding("c", "copy_cell", "Copy the cell"),
         Binding("y", "copy_row", "Copy the row as JSON"),
+        Binding("ctrl+s", "note", "Incident note of the bookmarks (Markdown)"),
         Binding("t", "zone", "UTC / local / ago"),
         Binding("question_mark,f1", "help", "Help"),
     ]
@@ -342,6 +344,25 @@ class TimelineScreen(ConsoleScreen):
         event = self.timeline.selected_event
         if event is not None:
             self.console.copy(clean(encode(event).decode()), "the row")
+
+    def action_note(self) -> None:
+        """Write the incident note: a file, and the clipboard."""
+        console = self.console
+        marks, shown = console.model.marks, self._rows.filter
+        if not marks.events:
+            self.tell("m bookmarks the rows that the note is to tell")
+            return
+        console.save_note(
+            incident_note(
+                console.system_name,
+                marks.events,
+                marks.zero,
+                console.model.gaps,
+                query=shown.describe(),
+                zone=console.zone,
+                now=console.now(),
+            )
+        )
 
     def action_zone(self) -> None:
         """Show times in the next zone."""

@@ -263,8 +263,30 @@ async def test_what_is_too_long_for_a_terminal_goes_to_a_file(opened: Opened, da
     long = make_event(1, metadata={"text": "x" * 60_000})
     async with opened(stored=[long]) as operator:
         await operator.press("y")
-        await operator.sees(lambda: list(data.glob("evtop/copied/copied-*.txt")))
-        [file] = data.glob("evtop/copied/copied-*.txt")
+        await operator.sees(lambda: list(data.glob("evtop/copied/*.txt")))
+        [file] = data.glob("evtop/copied/*.txt")
         assert json.loads(file.read_text())["metadata"] == long.metadata
         assert file.stat().st_mode & 0o077 == 0
         await operator.sees(lambda: "is too long for a terminal" in operator.text())
+
+
+async def test_the_incident_note_tells_the_bookmarks_in_a_file_and_on_the_clipboard(
+    opened: Opened, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    async with opened(stored=long_past()) as operator:
+        await operator.press("ctrl+s")
+        await operator.sees(lambda: "m bookmarks the rows" in operator.text())
+        await operator.press("m", "O", "m", "0")
+        driver = operator.app._driver
+        assert driver is not None
+        monkeypatch.setattr(driver, "write", written.append)
+        await operator.press("ctrl+s")
+        [file] = data.glob("evtop/notes/*.md")
+        text = file.read_text()
+        assert copied(operator, written) == text
+        assert "Incident note: test" in text
+        lines = [line for line in text.splitlines() if line.startswith("| 2026")]
+        assert ["T+00:00" in line for line in lines] == [True, False]
+        assert all("job.executed" in line for line in lines)
+        await operator.sees(lambda: "the note is in" in operator.text())
