@@ -25,6 +25,7 @@ from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
+from monitor.model.place import Place
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
@@ -49,7 +50,8 @@ class EvtopApp(App[None]):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.
-    `places` tells the help where things are; `name` is what the status line calls this system.
+    `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
+    show first.
     """
 
     TITLE = "evtop"
@@ -74,6 +76,7 @@ class EvtopApp(App[None]):
         tick: Callable[[], float] = time.monotonic,
         preload: Sequence[str] = ("monitor.backend",),
         garbage: GarbageCollection | None = None,
+        start: Place | None = None,
     ) -> None:
         super().__init__(ConsoleDriver)
         self.register_theme(DARK)
@@ -93,6 +96,7 @@ class EvtopApp(App[None]):
         self._preload = tuple(preload)
         self._backend: Backend | None = None
         self._garbage = garbage
+        self._starts_at = start
         self._cleaning = CleaningFilter()
         self._interrupted_at = -QUIT_AGAIN_WITHIN
         self._received_before_stop: int | None = None
@@ -140,7 +144,7 @@ class EvtopApp(App[None]):
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""
-        return cast("Screen[object]", LiveScreen())
+        return cast("Screen[object]", LiveScreen(self._starts_at))
 
     def on_mount(self) -> None:
         """Connect once the first paint is out."""

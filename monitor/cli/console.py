@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.cli.options import fail
@@ -14,15 +15,42 @@ from store.bus_url import EMBEDDED, NO_BUS
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
+    from monitor.model.place import Place
 
 SIZE_WITHIN = 1.0
 """Seconds that a terminal without a size may take to get one: containers tell it a moment after the start."""
 
 
-def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] | None = None) -> int:
+def start_place(query: str | None, at: str | None) -> Place | None:
+    """Where the console is to start. What cannot be read ends the program with one line.
+
+    A moment is read as the console shows times at its start: without an offset, in UTC.
+    """
+    if query is None and at is None:
+        return None
+    from monitor.model.filter import Filter
+    from monitor.model.moments import parse_place
+    from monitor.model.place import Place
+    from store.query.parser import parse
+
+    try:
+        shown = Filter() if query is None else Filter().with_query(query, parse(query))
+    except ValueError as error:
+        fail(f"--query: {error}")
+    try:
+        return Place(shown, None if at is None else parse_place(at, datetime.now(UTC), UTC))
+    except ValueError as error:
+        fail(f"--at: {error}")
+
+
+def open_console(
+    settings: Settings,
+    connect: Callable[[], Awaitable[Backend]] | None = None,
+    start: Place | None = None,
+) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
-    `connect` opens the store and the bus; by default, those of `settings`.
+    `connect` opens the store and the bus; by default, those of `settings`. `start` is what to show first.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -37,7 +65,11 @@ def open_console(settings: Settings, connect: Callable[[], Awaitable[Backend]] |
         return await open_backend(settings)
 
     console = EvtopApp(
-        connect or open_chosen, name=settings.name, places=places(settings), garbage=GarbageCollection()
+        connect or open_chosen,
+        name=settings.name,
+        places=places(settings),
+        garbage=GarbageCollection(),
+        start=start,
     )
     console.run(mouse=False)
     if console.failure:

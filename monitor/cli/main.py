@@ -35,6 +35,13 @@ app.add_typer(db.app, name="db")
 def console(
     context: typer.Context,
     address_demo: Demo = False,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", metavar="FILTER", help="Start with this filter.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Start at this time: 14:05 (UTC), -2h, 2026-11-21T14:05Z."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Open the console on EVTOP_STORE and EVTOP_BUS."""
@@ -47,6 +54,9 @@ def console(
         # Taken for the store of the environment, `evtop --demo prune` would delete from it.
         fail(f"--demo goes after the command: evtop {context.invoked_subcommand} --demo")
     if context.invoked_subcommand is None:
-        from monitor.cli.console import open_console
+        from monitor.cli.console import open_console, start_place
 
-        raise typer.Exit(open_console(chosen_settings(address_demo, warn=False)))
+        start = start_place(query, at)
+        raise typer.Exit(open_console(chosen_settings(address_demo, warn=False), start=start))
+    if query is not None or at is not None:
+        fail(f"--query and --at are for the console, not for evtop {context.invoked_subcommand}")

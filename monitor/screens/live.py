@@ -11,11 +11,13 @@ from textual.widget import Widget
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.filter import Filter
+from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.screens.detail import DetailScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
 from monitor.screens.timeline_screen import TimelineScreen
+from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
 from monitor.widgets.category_pane import CategoryPane
 from monitor.widgets.filter_bar import FilterBar
@@ -52,6 +54,7 @@ class LiveScreen(TimelineScreen):
     BINDINGS = [
         Binding("slash", "edit_filter", "Filter"),
         Binding("C", "clear_filter", "Clear the filter"),
+        Binding("Y", "command_line", "Copy the command that shows this again"),
         Binding("f", "set_aside", "All filters off / on"),
         Binding("exclamation_mark", "severity", "Minimum severity, then 0-3"),
         Binding("r", "resource", "Resource of the row"),
@@ -65,9 +68,10 @@ class LiveScreen(TimelineScreen):
         Binding("q", "app.quit", "Quit"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, start: Place | None = None) -> None:
         super().__init__()
         self.shown = Filter()
+        self._starts_at = start
         self._before_editing = Filter()
         self._aside = Filter()
         self._counts_due = 0.0
@@ -117,12 +121,28 @@ class LiveScreen(TimelineScreen):
         if self.console.tick() >= self._counts_due or (arrivals and arrivals.opening):
             self._counts_due = self.console.tick() + COUNTS_EVERY
             self._show_counts()
+        if model.opened and self._starts_at is not None:
+            start, self._starts_at = self._starts_at, None
+            self._begin_at(start)
         if model.opened:
             hides = self.shown.hides_something
             self.timeline.empty_text = (
                 "nothing matches the filter · C clears it" if hides else "no events yet"
             )
         self.timeline.advance()
+
+    def _begin_at(self, start: Place) -> None:
+        if start.at is not None:
+            self.timeline.viewport.detach()
+        self._show(start.shown)
+        if start.at is not None:
+            self.go_to((start.at, 0))
+
+    def action_command_line(self) -> None:
+        """Copy the command that shows this filter, and the row under the cursor unless the newest is followed."""
+        row = None if self.timeline.viewport.following else self.timeline.viewport.row
+        place = Place(self.shown, None if row is None else row.sort_key[0])
+        self.console.copy(clean(place.command_line()), "the command line")
 
     def action_edit_filter(self) -> None:
         """Edit the query."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from monitor.cli.console import start_place
 from monitor.model.cells import Cell
 from store.event import Event
 from tests.console.conftest import Opened, Operator
@@ -290,3 +292,26 @@ async def test_the_incident_note_tells_the_bookmarks_in_a_file_and_on_the_clipbo
         assert ["T+00:00" in line for line in lines] == [True, False]
         assert all("job.executed" in line for line in lines)
         await operator.sees(lambda: "the note is in" in operator.text())
+
+
+@pytest.mark.usefixtures("data")
+async def test_the_command_line_of_what_is_shown_shows_it_again(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    async with opened(stored=long_past()) as operator:
+        driver = operator.app._driver
+        assert driver is not None
+        monkeypatch.setattr(driver, "write", written.append)
+        await operator.press("Y")
+        assert copied(operator, written) == "evtop"
+        written.clear()
+        await operator.press("slash", *"type:job.odd OR severity:error", "enter", "g")
+        await goes_to(operator, 20)
+        await operator.press("Y")
+        words = shlex.split(copied(operator, written))
+    start = start_place(words[words.index("--query") + 1], words[words.index("--at") + 1])
+    async with opened(stored=[], start=start) as operator:
+        await goes_to(operator, 20)
+        assert not operator.timeline.viewport.following
+        assert operator.types == ["job.odd", "job.executed", "job.odd", "job.executed", "job.odd"]

@@ -1,0 +1,28 @@
+"""What is on the screen, as the command line that shows it again: a filter and a moment."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from monitor.model.filter import Filter
+from store.query.parser import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a console starts: what it shows, and the moment that it goes to; None to follow."""
+
+    shown: Filter = field(default_factory=Filter)
+    at: datetime | None = None
+
+    def command_line(self) -> str:
+        """For a shell of this or another machine, which must have the same store and bus set."""
+        words = ["evtop"]
+        if query := describe(self.shown.node()):
+            words += ["--query", query]
+        if self.at is not None:
+            # Of one moment, whatever zone the other side shows.
+            words += ["--at", self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+        return shlex.join(words)
