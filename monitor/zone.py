@@ -60,6 +60,11 @@ def since_zero(moment: datetime, zero: datetime) -> str:
     return f"T{sign}{hours}:{minute:02}:{second:02}" if hours else f"T{sign}{minute:02}:{second:02}"
 
 
+def iso(moment: datetime, zone: tzinfo | None, timespec: str = "microseconds") -> str:
+    """ISO 8601 with the offset of `zone` (None is the local one), `Z` for UTC: for what programs read, too."""
+    return moment.astimezone(zone).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def age(moment: datetime, now: datetime) -> str:
     """The time from `moment` to `now` in one unit: `4 s`, `12 min`, `3 h`, `9 d`. The future counts as `0 s`.
 

@@ -10,7 +10,14 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-CLEANING = {"monitor.text.clean", "monitor.text.clean_row", "monitor.cli.options.ascii_json"}
+CLEANING = {
+    *("monitor.text.clean", "monitor.text.clean_row", "monitor.ascii_json.ascii_json"),
+    *(
+        "monitor.export.ndjson.json_line",
+        "monitor.export.csv_rows.csv_line",
+        "monitor.export.csv_rows.event_line",
+    ),
+}
 """What is clean whatever it is given."""
 KEEPING_CLEAN = {"monitor.text.fit", "textual.content.Content"}
 """What is clean when its first argument is."""

@@ -97,7 +97,7 @@ def _lines(found: StoreStatus) -> list[tuple[str, str]]:
     if found.dead_letters is not None:
         lines.append(("dead letters", f"{found.dead_letters:,}"))
     if found.size is not None:
-        lines.append(("size", _size(found.size)))
+        lines.append(("size", size_text(found.size)))
     if found.partitioned:
         lines.append(("partitions", "by month"))
     advice = _advice(found)
@@ -122,7 +122,8 @@ def _moment(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _size(size: float) -> str:
+def size_text(size: float) -> str:
+    """A number of bytes for people: `312.4 KiB`."""
     unit = 0
     while size >= 1024 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1

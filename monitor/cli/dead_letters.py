@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from monitor.cli.options import (
-    Demo,
-    Output,
-    ascii_json,
-    chosen_settings,
-    fail,
-    run_to_end,
-    say,
-    write,
-    write_json,
-)
+from monitor.ascii_json import ascii_json
+from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
 from store.bus_url import EMBEDDED
 
 if TYPE_CHECKING:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from monitor.cli.clean_stream import write_over
 from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
+from monitor.cli.progress import Progress
 from store.bus_url import EMBEDDED
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 STDIN = "-"
 SOME_REJECTED = 3
 """The exit status when the import went through, and lines were rejected."""
-PROGRESS_SECONDS = 0.1
 
 
 class Format(StrEnum):
@@ -102,7 +99,7 @@ async def _import(
     from store.importing.importer import ImportFormat, import_events
     from store.importing.lines import SourceError
 
-    progress = _Progress()
+    progress = Progress()
     try:
         async with await open_store(settings, announce=announce) as store:
             await import_events(
@@ -111,7 +108,7 @@ async def _import(
                 format=ImportFormat(form),
                 at_import_time=at_import_time,
                 reject=rejected.write,
-                progress=progress.show,
+                progress=lambda counts: progress.show(lambda: _summary(counts)),
                 counts=counts,
             )
     except asyncio.CancelledError:
@@ -143,25 +140,3 @@ def _summary(counts: ImportCounts) -> str:
     """How far an import came: `1,204 lines: 1,200 stored, 3 stored before, 1 rejected`."""
     lines = "1 line" if counts.lines == 1 else f"{counts.lines:,} lines"
     return f"{lines}: {counts.stored:,} stored, {counts.duplicates:,} stored before, {counts.rejected:,} rejected"
-
-
-class _Progress:
-    """One line on stderr that is written over again and again, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._next = 0.0 if sys.stderr.isatty() else float("inf")
-        self._shown = False
-
-    def show(self, counts: ImportCounts) -> None:
-        """Say how far it came, unless it was said just now."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + PROGRESS_SECONDS
-        self._shown = True
-        write_over(_summary(counts))
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            self._shown = False
-            write_over("")

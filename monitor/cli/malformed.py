@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.cli.following import follow_feed
-from monitor.cli.options import Output, write, write_json
+from monitor.cli.options import write, write_json
 
 if TYPE_CHECKING:
     from monitor.model.arrivals import Arrivals
@@ -20,21 +20,27 @@ AMONG = 100_000
 """Commits, the last ones, among which rows that are no events are looked for."""
 
 
-async def print_malformed(settings: Settings, lines: int, follow: bool, output: Output) -> None:
-    """Print the latest rows of the store that are no events; with `follow`, messages that are none as they come."""
+async def print_malformed(settings: Settings, lines: int, follow: bool, as_json: bool) -> int:
+    """Print the latest rows of the store that are no events; with `follow`, messages that are none as they come.
+
+    Returns:
+        How many rows there were.
+    """
     from monitor.backend import open_backend, open_store
 
-    show = _shown_as_text if output is Output.TEXT else write_json
+    show = write_json if as_json else _shown_as_text
     if not follow:
         async with await open_store(settings, announce=False, create=False) as store:
-            _show_rows(await store.repository.unreadable_rows(lines, AMONG), show)
-        return
+            rows = await store.repository.unreadable_rows(lines, AMONG)
+        _show_rows(rows, show)
+        return len(rows)
     backend = await open_backend(settings)
     try:
         _show_rows(await backend.store.repository.unreadable_rows(lines, AMONG), show)
         await follow_feed(backend, lambda arrivals: _show_messages(arrivals, show))
     finally:
         await backend.close()
+    return 0
 
 
 def _show_rows(rows: list[UnreadableRow], show: Callable[[dict[str, Any]], None]) -> None:

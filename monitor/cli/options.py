@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from monitor.ascii_json import ascii_json
 from monitor.errors import StartError
 from monitor.settings import Settings, unknown_variables
 
@@ -23,6 +24,14 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Rows(StrEnum):
+    """How many things of one kind are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
 
 
 def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
@@ -65,18 +74,6 @@ def write_json(value: object) -> None:
     from pydantic_core import to_json
 
     print(ascii_json(to_json(value).decode()))  # noqa: T201
-
-
-def ascii_json(document: str) -> str:
-    """A JSON document with everything but printable ASCII escaped."""
-    if document.isascii() and document.isprintable():
-        return document
-    return "".join(character if " " <= character <= "~" else _escaped(character) for character in document)
-
-
-def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 
 def fail(message: str) -> NoReturn:

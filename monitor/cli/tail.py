@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -13,8 +12,18 @@ import typer
 
 from monitor.cli.following import follow_feed
 from monitor.cli.malformed import LATEST, print_malformed
-from monitor.cli.options import Demo, Output, ascii_json, chosen_settings, fail, run_to_end, say, write
-from monitor.cli.times import parse_moment
+from monitor.cli.options import Demo, Rows, chosen_settings, fail, run_to_end, say, write
+from monitor.cli.selection import (
+    ExitCode,
+    Query,
+    Since,
+    Until,
+    Zone,
+    chosen_events,
+    chosen_zone,
+    found_status,
+)
+from monitor.cli.zones import ZoneName
 
 if TYPE_CHECKING:
     from monitor.model.arrivals import Arrivals, FeedStatus
@@ -29,9 +38,7 @@ NEWS_ATTEMPT = 4
 
 
 def tail(
-    query: Annotated[
-        list[str] | None, typer.Argument(help="A filter, as in the console.", metavar="FILTER")
-    ] = None,
+    query: Query = None,
     lines: Annotated[
         int | None,
         typer.Option(
@@ -39,15 +46,8 @@ def tail(
         ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens.")] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="From then on: ISO 8601, in local time without an offset, or 15m ago."
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Up to then, and without it; written like --since.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     count: Annotated[
         bool, typer.Option("--count", help="Print how many there are, and nothing else.")
     ] = False,
@@ -59,8 +59,10 @@ def tail(
         ),
     ] = False,
     output: Annotated[
-        Output, typer.Option("--output", "-o", help="Plain text, or a JSON object a line.")
-    ] = Output.TEXT,
+        Rows, typer.Option("--output", "-o", help="Plain text, a JSON object a line, or CSV.")
+    ] = Rows.TEXT,
+    zone: ZoneName = None,
+    exit_code: ExitCode = False,
     demo: Demo = False,
 ) -> None:
     """Print the latest events, oldest first.
@@ -68,40 +70,32 @@ def tail(
     A filter that begins with a minus goes after --, as in `evtop tail -- -actor:system`.
 
     TIME is a moment (2026-11-21, 2026-11-21T14:05, 2026-11-21T14:05:30Z) or how long ago it was (30s, 15m, 2h, 3d, 1w).
+
+    Exit status 0, also when nothing matches, unless --exit-code asks for 4; 1 when something went wrong.
     """
     if count and follow:
         fail("--count and --follow exclude each other")
+    if exit_code and follow:
+        fail("--exit-code and --follow exclude each other")
     if malformed and (query or since or until or count):
         fail("--malformed takes neither a filter nor a span, and --count excludes it")
-    chosen = _filter(" ".join(query or []), since, until)
+    if malformed and output is Rows.CSV:
+        fail("--malformed is written as text or json")
+    written_in = chosen_zone(zone)
+    chosen = chosen_events(query, since, until, written_in)
     settings = chosen_settings(demo)
-    if count:
-        write(str(run_to_end(_count(settings, chosen))))
-        return
     with suppress(BrokenPipeError):
         # The reader of the pipe has seen enough.
-        if malformed:
-            run_to_end(print_malformed(settings, LATEST if lines is None else lines, follow, output))
+        if count:
+            number = run_to_end(_count(settings, chosen))
+            write(str(number))
+        elif malformed:
+            latest = LATEST if lines is None else lines
+            number = run_to_end(print_malformed(settings, latest, follow, output is Rows.JSON))
         else:
-            run_to_end(_tail(settings, chosen, 10 if lines is None else lines, follow, output))
-
-
-def _filter(query: str, since: str | None, until: str | None) -> EventFilter:
-    from store.event_filter import EventFilter
-    from store.query.parser import parse
-    from store.query.syntax import QueryError
-
-    now = datetime.now(UTC)
-    bounds: list[datetime | None] = []
-    for name, text in (("--since", since), ("--until", until)):
-        try:
-            bounds.append(None if text is None else parse_moment(text, now))
-        except ValueError as error:
-            fail(f"{name}: {error}")
-    try:
-        return EventFilter(query=parse(query), since=bounds[0], until=bounds[1])
-    except QueryError as error:
-        fail(f"column {error.column + 1}: {error}")
+            latest = 10 if lines is None else lines
+            number = run_to_end(_tail(settings, chosen, latest, follow, output, written_in))
+        raise typer.Exit(found_status(number, exit_code))
 
 
 async def _count(settings: Settings, chosen: EventFilter) -> int:
@@ -111,22 +105,28 @@ async def _count(settings: Settings, chosen: EventFilter) -> int:
         return await store.count(chosen)
 
 
-async def _tail(settings: Settings, chosen: EventFilter, lines: int, follow: bool, output: Output) -> None:
+async def _tail(
+    settings: Settings, chosen: EventFilter, lines: int, follow: bool, output: Rows, zone: Zone
+) -> int:
+    """Print the latest events; returns how many they were."""
     from monitor.backend import open_backend, open_store
 
-    print_event = _printer(output)
     if not follow:
         async with await open_store(settings, announce=False, create=False) as store:
-            for event in reversed(await store.list_events(chosen, limit=lines)):
-                print_event(event)
-        return
+            latest = await store.list_events(chosen, limit=lines)
+        print_event = _printer(output, zone)
+        for event in reversed(latest):
+            print_event(event)
+        return len(latest)
     backend = await open_backend(settings)
     try:
-        shown = _Following(chosen, print_event, await backend.store.repository.last_position())
+        position = await backend.store.repository.last_position()
+        shown = _Following(chosen, _printer(output, zone), position)
         shown.write_first(await backend.before(None, lines, chosen))
         await follow_feed(backend, shown.take_in)
     finally:
         await backend.close()
+    return 0
 
 
 class _Following:
@@ -184,21 +184,30 @@ class _Following:
             say(f"{status.link}: {status.reason}" if away else str(status.link))
 
 
-def _printer(output: Output) -> Callable[[Event], None]:
-    if output is Output.JSON:
-        from store.wire import encode
+def _printer(output: Rows, zone: Zone) -> Callable[[Event], None]:
+    if output is Rows.JSON:
+        from monitor.export.ndjson import json_line
 
         def print_json(event: Event) -> None:
-            # ASCII only: a terminal must not see the control characters that JSON would let through.
-            print(ascii_json(encode(event).decode()))  # noqa: T201
+            print(json_line(event))  # noqa: T201
 
         return print_json
+    if output is Rows.CSV:
+        from monitor.export.csv_rows import COLUMNS, csv_line, event_line
+
+        print(csv_line(COLUMNS))  # noqa: T201
+
+        def print_csv(event: Event) -> None:
+            print(event_line(event, zone.written))  # noqa: T201
+
+        return print_csv
 
     from monitor.model.summary import summarise
+    from monitor.zone import iso
 
     def print_text(event: Event) -> None:
         severity = event.severity.value if event.severity else "-"
-        parts = [event.inserted_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"{severity:7}"]
+        parts = [iso(event.inserted_at, zone.written, "milliseconds"), f"{severity:7}"]
         parts.extend((event.event_type, event.resource or "-", event.actor, summarise(event)))
         write("  ".join(parts))
 

@@ -24,7 +24,7 @@ from rich.text import Text
 from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Input, Label, Static
-from monitor.cli.options import ascii_json
+from monitor.ascii_json import ascii_json
 from monitor.text import clean, fit
 """
 DRAWN, TOAST, TITLE, WRITTEN, PARSED, LOGGED = RULES
