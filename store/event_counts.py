@@ -41,7 +41,7 @@ class Facet(StrEnum):
 async def count(connection: AsyncConnection, chosen: Selection) -> int:
     """How many stored events match `chosen`."""
     chosen = chosen if isinstance(chosen, EventFilter) else EventFilter(query=chosen)
-    minutes, rest = _divided(chosen)
+    minutes, rest = divided(chosen)
     total = 0 if minutes is None else await rollups.stored_count(connection, minutes, chosen)
     for part in rest:
         total += await _scanned_count(connection, part)
@@ -63,7 +63,7 @@ async def histogram(
     if step_minutes < 1:
         raise ValueError("step_minutes must be 1 or more")
     within = _restricted(chosen, Minutes.between(since, until))
-    minutes, rest = _divided(within)
+    minutes, rest = divided(within)
     totals = Counter[tuple[int, str | None]]()
     if minutes is not None:
         # Of a filter with a span the edges are looked up, where pruned events are gone: so they are not counted.
@@ -84,7 +84,7 @@ async def facets(
         ValueError: `limit` is negative.
     """
     refuse_negative(limit)
-    minutes, rest = _divided(chosen) if facet in rollups.COUNTED else (None, [chosen])
+    minutes, rest = divided(chosen) if facet in rollups.COUNTED else (None, [chosen])
     totals = Counter[str | None]()
     if minutes is not None:
         totals.update(await rollups.stored_by(connection, facet, minutes, chosen))
@@ -94,7 +94,7 @@ async def facets(
     return sorted(found, key=lambda item: (-item[1], item[0] or ""))[:limit]
 
 
-def _divided(chosen: EventFilter) -> tuple[Minutes | None, list[EventFilter]]:
+def divided(chosen: EventFilter) -> tuple[Minutes | None, list[EventFilter]]:
     """What of `chosen` the rollups can tell, and filters for the rest, which is looked up among the events.
 
     Together they are all of `chosen`, each event once: its whole minutes, and those that its span covers in part.
@@ -127,7 +127,7 @@ def _restricted(chosen: EventFilter, minutes: Minutes) -> EventFilter:
 
 async def _scanned_count(connection: AsyncConnection, chosen: EventFilter) -> int:
     statement = select(func.count()).select_from(events)
-    statement = statement.where(*_scan_conditions(chosen, connection.dialect.name))
+    statement = statement.where(*scan_conditions(chosen, connection.dialect.name))
     return (await connection.execute(statement)).scalar_one()
 
 
@@ -136,7 +136,7 @@ async def _scanned_histogram(
 ) -> dict[tuple[int, str | None], int]:
     dialect = connection.dialect.name
     bucket = rollups.bucket_of(minute_column(dialect), step_minutes).label("bucket")
-    statement = select(bucket, events.c.severity, func.count()).where(*_scan_conditions(chosen, dialect))
+    statement = select(bucket, events.c.severity, func.count()).where(*scan_conditions(chosen, dialect))
     rows = await connection.execute(statement.group_by(bucket, events.c.severity))
     # A row whose moment is none is in no bucket.
     return {(int(start), severity): total for start, severity, total in rows if start is not None}
@@ -151,7 +151,7 @@ async def _scanned_facets(
     value: ColumnElement[Any] = cast(column, LargeBinary) if dialect == "sqlite" else column
     # In the order of an index on the column, SQLite would rather walk over all events than look up the latest.
     kind = column if chosen.since is None else value
-    statement = select(value, func.count()).where(*_scan_conditions(chosen, dialect)).group_by(kind)
+    statement = select(value, func.count()).where(*scan_conditions(chosen, dialect)).group_by(kind)
     # An event that has none comes first among equals; databases do not agree on where NULL belongs.
     statement = statement.order_by(func.count().desc(), kind.is_not(None), kind).limit(limit)
     totals = Counter[str | None]()
@@ -160,7 +160,7 @@ async def _scanned_facets(
     return totals
 
 
-def _scan_conditions(chosen: EventFilter, dialect: str) -> list[ColumnElement[bool]]:
+def scan_conditions(chosen: EventFilter, dialect: str) -> list[ColumnElement[bool]]:
     """What holds for the rows of `chosen`; in a span, only for those that have a date."""
     has_span = chosen.since is not None or chosen.until is not None
     return [*conditions(chosen, dialect), *([dated(dialect)] if has_span else [])]

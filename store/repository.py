@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, false, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store import appending, event_counts, rollups
+from store import appending, event_counts, event_groups, rollups
 from store.appending import Appended
 from store.database import Database
 from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
+from store.event_groups import Group, GroupField
 from store.event_rows import COLUMNS, UnreadableRow, read_events, read_unreadable, refuse_negative
 from store.event_selection import (
     Cursor,
@@ -227,6 +228,24 @@ class EventRepository:
         """
         async with self._database.read() as connection:
             return await event_counts.facets(connection, facet, chosen, limit)
+
+    async def groups(
+        self,
+        by: Sequence[GroupField],
+        chosen: EventFilter = EVERY_EVENT,
+        limit: int = 100,
+        zone: tzinfo | None = UTC,
+    ) -> list[Group]:
+        """The stored events of `chosen` counted by several fields at once: the `limit` most frequent groups.
+
+        With a span of time among them, the latest groups, oldest first; hours and days are those of `zone`, None being
+        the local one. Category, type, severity and time are counted as `count` does.
+
+        Raises:
+            ValueError: no field, a field twice, two spans of time, or `limit` is negative.
+        """
+        async with self._database.read() as connection:
+            return await event_groups.grouped(connection, by, chosen, limit, zone)
 
     async def histogram(
         self,

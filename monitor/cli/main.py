@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import db, dead_letters, demo, emit, export, import_events, prune, tail
+from monitor.cli import db, dead_letters, demo, emit, export, import_events, prune, stats, tail
 from monitor.cli.options import Demo, chosen_settings, fail, write
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("emit")(emit.emit)
 app.command("tail")(tail.tail)
+app.command("stats")(stats.stats)
 app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)

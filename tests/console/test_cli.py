@@ -36,7 +36,7 @@ from tests.valkey import ValkeyServer
 from tests.waiting import wait_until
 
 COMMANDS = [
-    *("demo", "emit", "tail", "export", "import", "prune", "dead-letters", "db"),
+    *("demo", "emit", "tail", "stats", "export", "import", "prune", "dead-letters", "db"),
     *(f"dead-letters {command}" for command in ("list", "show", "retry", "discard")),
     *(f"db {command}" for command in ("status", "upgrade", "partition")),
 ]

@@ -112,7 +112,7 @@ def test_zones(text: str, zone: tzinfo | None) -> None:
     "text", ["", "+2", "+24:00", "+02:60", "Mars/Olympus", "../etc/passwd", "x" * 5000, "\x00"]
 )
 def test_what_is_no_zone_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(ValueError, match="^no zone; ") as caught:
+    with pytest.raises(ValueError, match=r"^no zone; ") as caught:
         parse_zone(text)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 100
