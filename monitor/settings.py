@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NAME_VARIABLE = "EVTOP_NAME"
 TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
+CONFIG_VARIABLE = "EVTOP_CONFIG"
+"""Names the file that `monitor.settings_file` reads."""
 VARIABLES = (STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE)
 """What evtop reads, but for secrets."""
 SECRET_VARIABLES = (STORE_PASSWORD_FILE, BUS_PASSWORD_FILE, SIGNING_KEY, SIGNING_KEY_FILE)
@@ -78,7 +80,7 @@ class Settings:
         environment = Environment(os.environ, warnings.append)
         try:
             # Looked for only when it is needed: there may be no home folder.
-            default = None if os.environ.get(STORE_SETTING) else sqlite_url(_data_dir() / "events.db")
+            default = None if os.environ.get(STORE_SETTING) else default_store()
             store = environment.store_url(default)
             bus = environment.bus_url()
             key = environment.signing_key()
@@ -138,7 +140,7 @@ def retention_days() -> float:
 def unknown_variables(environment: Mapping[str, str]) -> Iterable[tuple[str, str | None]]:
     """The variables of `environment` that look like ours and are none, each with the one that may be meant."""
     # Without what all of them begin with, which would make any two of them look alike.
-    known = {name.removeprefix(PREFIX): name for name in (*VARIABLES, *SECRET_VARIABLES)}
+    known = {name.removeprefix(PREFIX): name for name in (*VARIABLES, *SECRET_VARIABLES, CONFIG_VARIABLE)}
     unknown = sorted(
         name for name in environment if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in known
     )
@@ -149,6 +151,15 @@ def unknown_variables(environment: Mapping[str, str]) -> Iterable[tuple[str, str
     for name in unknown:
         meant = nearest(name.removeprefix(PREFIX), tuple(known))
         yield name, meant and known[meant]
+
+
+def default_store() -> str:
+    """The URL of the store when nothing is said.
+
+    Raises:
+        StartError: there is no home folder.
+    """
+    return sqlite_url(_data_dir() / "events.db")
 
 
 def demo_store() -> Path:

@@ -111,7 +111,7 @@ class Environment:
         return bool(self._variables.get(variable))
 
     def _with_password(self, url: SecretStr, setting: str, variable: str) -> SecretStr:
-        if _has_password(url):
+        if has_password(url):
             raise SettingError(f"{variable}: {setting} has a password already; take it out of the URL")
         return _inserted(url, self._first_line(variable))
 
@@ -137,12 +137,13 @@ class Environment:
             raise SettingError(f"{place}: the first line is empty")
         if len(line.get_secret_value()) > _LINE_MAX_BYTES:
             raise SettingError(f"{place}: the first line is longer than {_LINE_MAX_BYTES} bytes")
-        if _others_may_read(status):
+        if others_may_read(status):
             self._warn(f"{place}: others may read it; chmod 600")
         return line
 
 
-def _has_password(url: SecretStr) -> bool:
+def has_password(url: SecretStr) -> bool:
+    """Whether there is a password in a URL."""
     _scheme, _, rest = url.get_secret_value().partition("://")
     account, _, _place = _authority(rest).rpartition("@")
     return ":" in account or "password" in parse_qs(rest.partition("?")[2], keep_blank_values=True)
@@ -162,7 +163,7 @@ def _authority(rest: str) -> str:
     return rest[: min(ends, default=len(rest))]
 
 
-def _others_may_read(status: os.stat_result) -> bool:
+def others_may_read(status: os.stat_result) -> bool:
     """Whether the mode is looser than 0600, or than 0640 for what is root's. Of a pipe, it says nothing.
 
     The rule of PostgreSQL for private keys: postgresql.org/docs/current/libpq-ssl.html.

@@ -24,6 +24,15 @@ def data_dir() -> Path:
     return (_absolute("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "evtop"
 
 
+def config_dir() -> Path:
+    """Where settings are looked for: `$XDG_CONFIG_HOME/evtop`. Not created here.
+
+    Raises:
+        RuntimeError: there is no home folder.
+    """
+    return (_absolute("XDG_CONFIG_HOME") or Path.home() / ".config") / "evtop"
+
+
 def runtime_dir() -> Path:
     """Where sockets and locks live: `$XDG_RUNTIME_DIR/evtop`, or `/tmp/evtop-UID`. Not created here.
 

@@ -101,16 +101,16 @@ def places(settings: Settings) -> list[tuple[str, str]]:
     elif bus == NO_BUS:
         where = "none; the store is polled"
     else:
-        where = _without_credentials(bus)
+        where = without_credentials(bus)
     return [
-        ("store", _without_credentials(settings.store)),
+        ("store", without_credentials(settings.store)),
         ("bus", where),
         ("process", str(os.getpid())),
         *(("warning", line) for line in settings.warnings),
     ]
 
 
-def _without_credentials(url: str) -> str:
+def without_credentials(url: str) -> str:
     """`url` without user, password and query; hardly anything of one that may have a password elsewhere."""
     scheme, separator, rest = url.partition("://")
     if not separator:

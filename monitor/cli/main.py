@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import db, dead_letters, demo, emit, export, import_events, prune, stats, tail
+from monitor.cli import config, db, dead_letters, demo, emit, export, import_events, prune, stats, tail
 from monitor.cli.options import Demo, chosen_settings, fail, write
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
+        "EVTOP_CONFIG: a file with all of these, see evtop config.  "
         "EVTOP_STORE_PASSWORD_FILE, EVTOP_BUS_PASSWORD_FILE, EVTOP_SIGNING_KEY_FILE: files with secrets."
     ),
     rich_markup_mode=None,
@@ -31,6 +32,7 @@ app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
 
 
 @app.callback(invoke_without_command=True)

@@ -14,6 +14,7 @@ import typer
 from monitor.ascii_json import ascii_json
 from monitor.errors import StartError
 from monitor.settings import Settings, unknown_variables
+from monitor.settings_file import exposed_password, fill_in
 
 Demo = Annotated[bool, typer.Option("--demo", help="Address the running demo.")]
 Result = TypeVar("Result")
@@ -35,19 +36,23 @@ class Rows(StrEnum):
 
 
 def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
-    """The demo's settings, or those of the environment; a setting that is wrong ends the program.
+    """The demo's settings, or those of the environment and the file; a setting that is wrong ends the program.
 
     The taxonomy that they name becomes that of the process. Variables that are none of ours, and secrets that
     others may read, are warned of, where there is no screen that the warning would be lost on.
     """
+    # Before the file fills it in, which has a check of its own.
+    unknown = list(unknown_variables(os.environ)) if warn else ()
     try:
+        exposed = exposed_password() if warn else None
+        fill_in()
         settings = Settings.for_demo() if demo else Settings.from_environment()
         settings.activate_taxonomy()
     except StartError as error:
         fail(str(error))
-    for line in settings.warnings if warn else ():
+    for line in (*settings.warnings, *([exposed] if exposed else [])) if warn else ():
         say(line)
-    for name, meant in unknown_variables(os.environ) if warn else ():
+    for name, meant in unknown:
         say(f"{name} is no setting" + (f"; did you mean {meant}?" if meant else ""))
     return settings
 
