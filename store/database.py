@@ -33,6 +33,8 @@ CLOSE_TIMEOUT_SECONDS = 10.0
 """How long closing waits for transactions; longer than a writer waits for the lock."""
 MIGRATION_LIMIT_SECONDS = MIGRATION_TIMEOUT_SECONDS + TRANSACTION_TIMEOUT_SECONDS
 """How long migrating may take on a server: longer than it waits for another process that migrates."""
+ONLY_READING = "only reading is allowed here"
+"""What is said of a write that the database does not let this program do."""
 _UNSENDABLE = (UnicodeError, OverflowError)
 """What drivers raise, as it is, for text or a number that their protocol cannot express."""
 
@@ -238,7 +240,7 @@ class Database:
             if refusable and (isinstance(error, _UNSENDABLE) or self._kind.refuses_data(error)):
                 raise DataRefusedError(place, cause) from error
             if refusable and self._kind.forbids_writing(error):
-                cause = f"only reading is allowed here ({cause})"
+                cause = f"{ONLY_READING} ({cause})"
             raise StoreUnavailableError(f"{place}: {cause}") from error
 
 

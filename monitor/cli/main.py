@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli import config, db, dead_letters, demo, emit, export, import_events, prune, stats, tail
+from monitor.cli import (
+    config,
+    db,
+    dead_letters,
+    demo,
+    doctor,
+    emit,
+    export,
+    import_events,
+    prune,
+    stats,
+    tail,
+)
 from monitor.cli.options import Demo, chosen_settings, fail, write
 
 app = typer.Typer(
@@ -30,6 +42,7 @@ app.command("stats")(stats.stats)
 app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
+app.command("doctor")(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

@@ -1,0 +1,86 @@
+"""`evtop doctor`: what may keep evtop from working, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import Demo, Output, run_to_end, write, write_json
+from monitor.errors import StartError
+from monitor.settings import Settings
+from monitor.settings_file import fill_in
+
+if TYPE_CHECKING:
+    from monitor.doctor.finding import Finding
+
+
+def doctor(
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Plain text, or a JSON object a line.")
+    ] = Output.TEXT,
+    demo: Demo = False,
+) -> None:
+    """Try settings, store, bus, clocks, terminal and files, and say what to do about what is wrong.
+
+    Nothing is changed, and no server is started. Exit status 1 says that something is broken.
+    """
+    from monitor.doctor.finding import Result
+
+    # What is logged on the way is among the findings.
+    findings = run_to_end(_examine(demo), warn=False)
+    if output is Output.JSON:
+        from dataclasses import asdict
+
+        for finding in findings:
+            write_json(asdict(finding))
+    else:
+        for line in _lines(findings):
+            write(line)
+    raise typer.Exit(1 if any(finding.result is Result.BROKEN for finding in findings) else 0)
+
+
+async def _examine(demo: bool) -> list[Finding]:
+    from importlib.metadata import version
+    from platform import python_version
+
+    from monitor.doctor.bus import examine_bus
+    from monitor.doctor.files import examine_files, examine_settings
+    from monitor.doctor.finding import Finding, Result
+    from monitor.doctor.store import examine_store
+    from monitor.doctor.terminal import examine_terminal
+    from monitor.terminal_device import terminal_size
+
+    software = f"evtop {version('evtop')}, Python {python_version()}, {sys.platform}"
+    findings = [Finding("evtop", "version", Result.OK, software), *examine_settings(os.environ)]
+    terminal = list(examine_terminal(os.environ, terminal_size(), is_terminal=os.isatty(0) and os.isatty(1)))
+    before = dict(os.environ)
+    try:
+        fill_in()
+        settings = Settings.for_demo() if demo else Settings.from_environment()
+        settings.activate_taxonomy()
+    except StartError as error:
+        advice = "`evtop config show` tells where each comes from"
+        return [*findings, Finding("settings", "use", Result.BROKEN, str(error), advice), *terminal]
+    findings += [finding async for finding in examine_store(settings)]
+    findings += [finding async for finding in examine_bus(settings)]
+    return [*findings, *examine_files(settings, before), *terminal]
+
+
+def _lines(findings: Sequence[Finding]) -> list[str]:
+    """A line for each, and one below it for what to do; then the sum."""
+    width = max(len(f"{finding.part} {finding.tried}") for finding in findings)
+    lines: list[str] = []
+    for finding in findings:
+        name = f"{finding.part} {finding.tried}"
+        lines.append(f"{finding.result:8} {name:{width}}  {finding.found}")
+        if finding.advice:
+            lines.append(f"{'':8} {'':{width}}  → {finding.advice}")
+    counts = Counter(str(finding.result) for finding in findings)
+    broken, warnings = counts["broken"], counts["warning"]
+    lines.append(f"{broken} broken, {warnings} to look at" if broken or warnings else "all is well")
+    return lines

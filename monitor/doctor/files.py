@@ -1,0 +1,51 @@
+"""Settings and files: what is misspelt, and what others may read."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from monitor.doctor.finding import Finding, Result
+from monitor.settings import SECRET_VARIABLES, Settings, unknown_variables
+from monitor.settings_file import exposed_password
+from store.environment import SIGNING_KEY
+
+_SQLITE = "sqlite:///"
+
+
+def examine_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that look like ours and are none."""
+    unknown = list(unknown_variables(environment))
+    for name, meant in unknown:
+        advice = f"did you mean {meant}?" if meant else "unset it"
+        yield Finding("settings", "variables", Result.WARNING, f"{name} is no setting", advice)
+    if not unknown:
+        yield Finding("settings", "variables", Result.OK, "all are known")
+
+
+def examine_files(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Who may read what is secret: files with passwords and keys, and the store where it is a file."""
+    exposed = exposed_password(environment)
+    warnings = [*settings.warnings, *([exposed] if exposed else [])]
+    for line in warnings:
+        found, _, advice = line.rpartition("; ")
+        yield Finding("files", "secrets", Result.WARNING, found, advice)
+    names = [name for name in SECRET_VARIABLES if name != SIGNING_KEY and environment.get(name)]
+    if names and not settings.warnings:
+        yield Finding("files", "secrets", Result.OK, f"{', '.join(names)}: for their owner alone")
+    if settings.store.startswith(_SQLITE) and "?" not in settings.store:
+        yield from _store_file(Path(settings.store.removeprefix(_SQLITE)))
+
+
+def _store_file(file: Path) -> Iterator[Finding]:
+    try:
+        readable = file.stat().st_mode & stat.S_IROTH and file.parent.stat().st_mode & stat.S_IXOTH
+    except OSError:
+        # Whether it is there is a question for the store.
+        return
+    if readable:
+        found = f"{file}: everyone on this machine may read it"
+        yield Finding("files", "store", Result.WARNING, found, "chmod o= it, or its folder")
+    else:
+        yield Finding("files", "store", Result.OK, f"{file}: not for everyone")
