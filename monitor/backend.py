@@ -22,11 +22,16 @@ from store.bus_url import (
 from store.database import Database
 from store.embedded import EmbeddedBus
 from store.event import Event
+from store.event_filter import EventFilter
 from store.event_selection import Cursor, Selection
 from store.events import EventStore
+from store.query.syntax import Node
 from store.redis_bus import RedisBus
 from store.signing import Signer
 from store.status import missing_file
+
+MinuteCount = tuple[int, str | None, int]
+"""First minute of a bar, severity, number."""
 
 
 class Backend:
@@ -105,6 +110,16 @@ class Backend:
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events a resource has, in both roles, and the time of its first."""
         return await self.store.repository.resource_span(resource_type, resource_id)
+
+    async def histogram(self, since: int, until: int, step: int, query: Node) -> list[MinuteCount]:
+        """Recorded events that match `query`, in the minutes (since 1970) `since` up to and without `until`.
+
+        They come as (first minute of a bar of `step` minutes, severity, number before sampling), oldest first.
+        """
+        first, last = (datetime.fromtimestamp(minute * 60, UTC) for minute in (since, until - 1))
+        chosen = EventFilter(query=query)
+        buckets = await self.store.repository.histogram(first, last, step, chosen, estimated=True)
+        return [(int(start.timestamp()) // 60, severity, number) for start, severity, number in buckets]
 
     async def close(self) -> None:
         """Close the store, the bus, and the embedded server if this process started it."""

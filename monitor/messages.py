@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from monitor.model.arrivals import Arrivals
+from monitor.model.histogram import Wanted
 
 
 @dataclass
@@ -20,4 +21,20 @@ class FeedAdvanced(Message):
 class StoreReadFailed(Message):
     """A page could not be read; the reason is one line."""
 
+    reason: str
+
+
+@dataclass
+class HistogramRead(Message):
+    """The store told of older minutes: (first minute of a bar, severity, number)."""
+
+    wanted: Wanted
+    counts: list[tuple[int, str | None, int]]
+
+
+@dataclass
+class HistogramUnread(Message):
+    """Older minutes could not be read; the reason is one line."""
+
+    wanted: Wanted
     reason: str

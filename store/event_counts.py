@@ -54,8 +54,12 @@ async def histogram(
     until: datetime | None,
     step_minutes: int,
     chosen: EventFilter,
+    *,
+    estimated: bool = False,
 ) -> Sequence[Bucket]:
     """Events in the minutes from `since` up to and with `until`, by bucket and severity, oldest first.
+
+    With `estimated`, where the rollups tell what was recorded, it is what there was before sampling.
 
     Raises:
         ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
@@ -68,7 +72,11 @@ async def histogram(
     if minutes is not None:
         # Of a filter with a span the edges are looked up, where pruned events are gone: so they are not counted.
         recorded = chosen.since is None and chosen.until is None
-        totals.update(await rollups.histogram(connection, minutes, step_minutes, chosen, pruned=recorded))
+        totals.update(
+            await rollups.histogram(
+                connection, minutes, step_minutes, chosen, pruned=recorded, estimated=estimated
+            )
+        )
     for part in rest:
         totals.update(await _scanned_histogram(connection, step_minutes, part))
     ordered = sorted(totals.items(), key=lambda item: (item[0][0], item[0][1] or ""))

@@ -253,19 +253,23 @@ class EventRepository:
         until: datetime | None = None,
         step_minutes: int = 1,
         chosen: EventFilter = EVERY_EVENT,
+        *,
+        estimated: bool = False,
     ) -> Sequence[Bucket]:
         """Events by bucket and severity: (start of the bucket, severity, count), oldest first.
 
         Buckets are whole multiples of `step_minutes` since 1970; empty ones are left out. They hold the events of
         the minutes from `since` up to and with `until` that match `chosen`. Where `chosen` asks for category, type,
         severity and time alone, the rollups are read, save of minutes that its span covers in part; without a span
-        of its own, pruned events are counted too.
+        of its own, pruned events are counted too, and with `estimated` those that sampling left out.
 
         Raises:
             ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
         """
         async with self._database.read() as connection:
-            return await event_counts.histogram(connection, since, until, step_minutes, chosen)
+            return await event_counts.histogram(
+                connection, since, until, step_minutes, chosen, estimated=estimated
+            )
 
     async def unreadable_rows(self, limit: int, among: int) -> list[UnreadableRow]:
         """The latest `limit` rows that are no events, with the reason, of the last `among` commits. Latest first."""

@@ -174,21 +174,29 @@ async def facet_counts(
 
 
 async def histogram(
-    connection: AsyncConnection, minutes: Minutes, step_minutes: int, chosen: EventFilter, *, pruned: bool
+    connection: AsyncConnection,
+    minutes: Minutes,
+    step_minutes: int,
+    chosen: EventFilter,
+    *,
+    pruned: bool,
+    estimated: bool = False,
 ) -> dict[tuple[int, str | None], int]:
     """Events of `minutes` by the first minute of their bucket of `step_minutes`, and by severity.
 
-    They are what is stored, and with `pruned` what was recorded. Empty buckets may be left out.
+    They are what is stored, with `pruned` what was recorded, and with `estimated` as well what there was before
+    sampling, rounded. Empty buckets may be left out.
     """
     bucket = bucket_of(event_rollups.c.minute, step_minutes).label("bucket")
-    total = func.sum(event_rollups.c.count if pruned else _STORED)
+    recorded = event_rollups.c.estimate if estimated else event_rollups.c.count
+    total = func.sum(recorded if pruned else _STORED)
     statement = (
         select(bucket, event_rollups.c.severity, total)
         .where(minutes.condition, matching(chosen, connection))
         .group_by(bucket, event_rollups.c.severity)
     )
     rows = await connection.execute(statement)
-    return {(int(start), severity or None): int(count) for start, severity, count in rows}
+    return {(int(start), severity or None): round(count) for start, severity, count in rows}
 
 
 def bucket_of(minute: ColumnElement[Any], step_minutes: int) -> ColumnElement[Any]:

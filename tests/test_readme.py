@@ -13,9 +13,11 @@ import pytest
 from monitor.app import EvtopApp
 from monitor.bindings import key_name
 from monitor.cli.main import app as command_line
+from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
-from monitor.widgets.category_pane import CategoryPane
+from monitor.widgets.facet_pane import FacetPane
+from monitor.widgets.histogram import Histogram
 from monitor.widgets.timeline_view import TimelineView
 from store.query.parser import parse
 from store.query.syntax import EVERYTHING, FIELD_NAMES
@@ -109,7 +111,15 @@ def test_every_command_is_there() -> None:
 def test_every_key_is_told_and_every_told_key_is_bound() -> None:
     bound = {
         key_name(key)
-        for widget in (EvtopApp, LiveScreen, TimelineScreen, TimelineView, CategoryPane)
+        for widget in (
+            EvtopApp,
+            LiveScreen,
+            CountingScreen,
+            TimelineScreen,
+            TimelineView,
+            FacetPane,
+            Histogram,
+        )
         for binding in widget.BINDINGS
         for key in _keys(binding)
     }

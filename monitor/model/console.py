@@ -10,9 +10,12 @@ from monitor.health.components import ComponentBoard
 from monitor.health.engine import AlertEngine
 from monitor.model.arrivals import Arrivals, FeedStatus, Refusal, Tally
 from monitor.model.counts import MinuteCounts
+from monitor.model.facets import FacetCounts
 from monitor.model.gaps import Gap
+from monitor.model.histogram import HistogramCounts
 from monitor.model.marks import Marks
 from monitor.model.rates import RateMeter
+from monitor.model.seen import Seen
 from monitor.model.skew import ClockSkew
 from monitor.model.timeline import CAPACITY, Timeline
 
@@ -22,7 +25,7 @@ _inserted_at = attrgetter("inserted_at")
 
 
 class ConsoleModel:
-    """Timeline, counts, rate, components and alerts.
+    """Timeline, counts, facets, histogram, rate, components and alerts.
 
     `now` is the wall clock, `tick` seconds of a monotonic one; both are passed in.
     """
@@ -30,6 +33,9 @@ class ConsoleModel:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.timeline = Timeline(capacity)
         self.counts = MinuteCounts()
+        seen = Seen(self.counts, self.timeline)
+        self.facets = FacetCounts(seen)
+        self.histogram = HistogramCounts(seen)
         self.rate = RateMeter()
         self.board = ComponentBoard()
         self.alerts = AlertEngine(board=self.board)
@@ -75,7 +81,9 @@ class ConsoleModel:
         if arrivals.opening is not None:
             opening = arrivals.opening
             self.timeline.open_with(opening.newest, has_older=opening.has_older)
-            self.counts.seed(opening.rollups)
+            self.counts.seed(opening.rollups, now)
+            self.facets.reopen()
+            self.histogram.reopen()
             past = (*opening.history, *opening.newest)
             self.alerts.apply(past, now)
             if opening.newest:
@@ -90,6 +98,8 @@ class ConsoleModel:
                 self.late += sum(event.inserted_at < late for event in arrivals.events)
             self.timeline.add(arrivals.events)
             self.counts.add(arrivals.events, now)
+            self.facets.add(arrivals.events, now)
+            self.histogram.add(arrivals.events, now)
             newest = max(map(_inserted_at, arrivals.events))
             # A producer whose clock runs ahead must not make a dead stream look alive.
             newest = min(newest, now)

@@ -59,6 +59,16 @@ class Timeline:
         return len(self._recent) - self._matching_recent
 
     @property
+    def recent(self) -> Rows:
+        """The latest events, whatever the filter; not to be changed."""
+        return self._recent
+
+    @property
+    def recent_floor(self) -> SortKey | None:
+        """From here on every event is in `recent`; None when it holds all events."""
+        return self._recent_floor
+
+    @property
     def has_older(self) -> bool:
         """Whether the store may hold matching events that come before the ones shown."""
         return self.floor is not None

@@ -14,6 +14,7 @@ from monitor.text import clean, fit
 from monitor.widgets.status_line import StatusLine, Vitals
 from monitor.zone import Zone, age
 from store.event import Event
+from store.event_filter import EventFilter
 from store.query.syntax import Node
 
 if TYPE_CHECKING:
@@ -21,16 +22,18 @@ if TYPE_CHECKING:
 
 
 Answer = TypeVar("Answer")
+Selection = Node | EventFilter
+"""What is asked of the store: a query, or a filter with a span of time."""
 
 
 class Reader(Protocol):
     """What screens read from the store: pages of events, newest first."""
 
-    async def before(self, floor: SortKey | None, limit: int, query: Node) -> list[Event]:
+    async def before(self, floor: SortKey | None, limit: int, query: Selection) -> list[Event]:
         """The newest events that match `query` and come before `floor`."""
         ...
 
-    async def after(self, ceiling: SortKey, limit: int, query: Node) -> list[Event]:
+    async def after(self, ceiling: SortKey, limit: int, query: Selection) -> list[Event]:
         """The events that match `query` and come right after `ceiling`, newest first."""
         ...
 
@@ -39,7 +42,7 @@ class Reader(Protocol):
         resource_type: str,
         resource_id: str,
         limit: int,
-        query: Node,
+        query: Selection,
         *,
         before: SortKey | None = None,
         after: SortKey | None = None,
@@ -49,6 +52,12 @@ class Reader(Protocol):
 
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events a resource has, and the time of its first."""
+        ...
+
+    async def histogram(
+        self, since: int, until: int, step: int, query: Node
+    ) -> list[tuple[int, str | None, int]]:
+        """(First minute of a bar, severity, number) of the minutes from `since` up to and without `until`."""
         ...
 
 

@@ -45,7 +45,14 @@ LEGEND = (
     ("◆ before a type", "bookmarked; u and U go there"),
     ("0 before a type", "the row at which the incident began; T+04:31 is the time from then on"),
     ("✖ E  ▲ W  · I", "severity: error, warning, info"),
-    ("● ○ ◉", "categories: shown, hidden, the only one shown"),
+    ("● ○ ◉", "facets: shown, hidden, shown alone"),
+    (
+        "▲3.2× ▼0.1× new",
+        "the last minute against the mean minute of the hour before, if not by chance; none in it",
+    ),
+    ("since 13:41", "facets: from when on all is counted; what was before is not loaded"),
+    ("E W under a bar", "histogram: it has errors, or else warnings; ▓ ▒ in it are as many"),
+    ("· ░ ▒ ▓ █", "heatmap: how many, against the most in its row"),
 )
 FILTERS = (
     ("tracker timed", "both words, anywhere in type, ids, status or metadata"),

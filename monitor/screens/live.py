@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -13,13 +11,14 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
+from monitor.screens.console_screen import Selection
+from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
-from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
-from monitor.widgets.category_pane import CategoryPane
+from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.filter_bar import FilterBar
 from monitor.widgets.health_pane import HealthPane
 from monitor.widgets.histogram import Histogram
@@ -27,7 +26,7 @@ from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event, Severity
-from store.query.syntax import Node, QueryError
+from store.query.syntax import QueryError
 
 COUNTS_EVERY = 0.5
 """Seconds between two countings of facets and histogram, which cost with the number of event types."""
@@ -46,7 +45,7 @@ HINTS = [
 ]
 
 
-class LiveScreen(TimelineScreen):
+class LiveScreen(CountingScreen):
     """Timeline with facets, health and alerts beside it and a histogram under it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
@@ -60,7 +59,7 @@ class LiveScreen(TimelineScreen):
         Binding("r", "resource", "Resource of the row"),
         Binding("a", "focus_pane('alerts')", "Alerts"),
         Binding("1", "focus_pane('timeline')", "Timeline"),
-        Binding("2", "focus_pane('categories')", "Categories"),
+        Binding("2", "focus_pane('facets')", "Facets"),
         Binding("3", "focus_pane('health')", "Health"),
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
         Binding("s", "side", "Side panes show / hide"),
@@ -82,7 +81,7 @@ class LiveScreen(TimelineScreen):
         yield StatusLine(id="status")
         with Horizontal(id="body"):
             with Vertical(id="side"):
-                yield self._pane(CategoryPane(id="categories"))
+                yield self._pane(FacetPane(id="facets"))
                 yield self._pane(HealthPane(console.now, id="health"))
                 yield self._pane(AlertsPane(console.now, id="alerts"))
             with Vertical(id="main"):
@@ -104,13 +103,13 @@ class LiveScreen(TimelineScreen):
         """The timeline."""
         return self.query_one("#timeline", TimelineView)
 
-    async def read_before(self, place: SortKey | None, limit: int, query: Node) -> list[Event]:
+    async def read_before(self, place: SortKey | None, limit: int, chosen: Selection) -> list[Event]:
         """Events of all kinds."""
-        return await self.reader.before(place, limit, query)
+        return await self.reader.before(place, limit, chosen)
 
-    async def read_after(self, place: SortKey, limit: int, query: Node) -> list[Event]:
+    async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
         """Events of all kinds."""
-        return await self.reader.after(place, limit, query)
+        return await self.reader.after(place, limit, chosen)
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """Draw what the model knows now."""
@@ -120,7 +119,7 @@ class LiveScreen(TimelineScreen):
         self.query_one(AlertsPane).show(model.alerts.alerts())
         if self.console.tick() >= self._counts_due or (arrivals and arrivals.opening):
             self._counts_due = self.console.tick() + COUNTS_EVERY
-            self._show_counts()
+            self.show_counts()
         if model.opened and self._starts_at is not None:
             start, self._starts_at = self._starts_at, None
             self._begin_at(start)
@@ -195,7 +194,7 @@ class LiveScreen(TimelineScreen):
         """Show or hide the side panes."""
         if self.has_class("-narrow"):
             self.toggle_class("-side-over")
-            target = "#categories" if self.has_class("-side-over") else "#timeline"
+            target = "#facets" if self.has_class("-side-over") else "#timeline"
             self.query_one(target, Widget).focus()
         else:
             self.toggle_class("-side-hidden")
@@ -215,14 +214,6 @@ class LiveScreen(TimelineScreen):
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor."""
         self._show(self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet))
-
-    def on_category_pane_toggled(self, message: CategoryPane.Toggled) -> None:
-        """Show or hide a category or type."""
-        self._show(self.shown.toggled(message.facet))
-
-    def on_category_pane_soloed(self, message: CategoryPane.Soloed) -> None:
-        """Show only a category or type, or everything again."""
-        self._show(self.shown.soloed(message.facet))
 
     def on_health_pane_component_opened(self, message: HealthPane.ComponentOpened) -> None:
         """Open the component's resource page."""
@@ -253,23 +244,16 @@ class LiveScreen(TimelineScreen):
         self._show(self._before_editing)
         self._close_filter_bar()
 
+    def apply_filter(self, shown: Filter) -> None:
+        """Show what `shown` lets through, on every pane."""
+        self._show(shown)
+
     def _show(self, shown: Filter) -> None:
         if shown != self.shown:
             self.shown = shown
-            self.apply_filter(shown)
+            self.filter_rows(shown)
             self._counts_due = 0.0
         self.advance()
-
-    def _show_counts(self) -> None:
-        console, model, shown = self.console, self.console.model, self.shown
-        now = console.now()
-        self.query_one(CategoryPane).show(model.counts.facets(now), shown)
-        window = model.counts.window_minutes
-        span = f"{console.zone.minute(now - timedelta(minutes=window - 1))} – {console.zone.minute(now)}"
-        hidden = model.timeline.hidden
-        title = "Events a minute" + (", the query not counted in" if shown.text else "")
-        title += f" · {hidden:,} hidden by the filter" if hidden else ""
-        self.query_one(Histogram).show(model.counts.histogram(now, shown), title, span)
 
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_screen(ResourceScreen(resource_type, resource_id))

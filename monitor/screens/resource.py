@@ -13,6 +13,7 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.resource import is_about, resource_facts
 from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
+from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
 from monitor.screens.timeline_screen import PAGE, TimelineScreen
 from monitor.text import clean
@@ -21,7 +22,7 @@ from monitor.widgets.resource_header import ResourceHeader
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event
-from store.query.syntax import EVERYTHING, Node
+from store.query.syntax import EVERYTHING
 
 FACTS_EVERY = 0.5
 """Seconds between two sums over the loaded events."""
@@ -125,7 +126,7 @@ class ResourceScreen(TimelineScreen):
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor, on this page."""
         shown = self._events.filter
-        self.apply_filter(shown.soloed(message.facet) if message.solo else shown.toggled(message.facet))
+        self.filter_rows(shown.soloed(message.facet) if message.solo else shown.toggled(message.facet))
         self.advance()
 
     def on_store_read_failed(self, message: StoreReadFailed) -> None:
@@ -142,13 +143,13 @@ class ResourceScreen(TimelineScreen):
         """Whether an event is about this resource."""
         return is_about(event, *self._resource)
 
-    async def read_before(self, place: SortKey | None, limit: int, query: Node) -> list[Event]:
+    async def read_before(self, place: SortKey | None, limit: int, chosen: Selection) -> list[Event]:
         """Events of this resource, in both roles."""
-        return await self.reader.resource_events(*self._resource, limit, query, before=place)
+        return await self.reader.resource_events(*self._resource, limit, chosen, before=place)
 
-    async def read_after(self, place: SortKey, limit: int, query: Node) -> list[Event]:
+    async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
         """Events of this resource, in both roles."""
-        return await self.reader.resource_events(*self._resource, limit, query, after=place)
+        return await self.reader.resource_events(*self._resource, limit, chosen, after=place)
 
     def older_read(self) -> None:
         """Sum up again."""

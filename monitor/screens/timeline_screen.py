@@ -15,7 +15,7 @@ from monitor.model.moments import parse_place
 from monitor.model.note import incident_note
 from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
-from monitor.screens.console_screen import ConsoleScreen, Reader
+from monitor.screens.console_screen import ConsoleScreen, Reader, Selection
 from monitor.screens.help import HelpScreen
 from monitor.screens.line_prompt import LinePrompt
 from monitor.text import clean
@@ -23,7 +23,7 @@ from monitor.widgets.timeline_view import TimelineView
 from store.errors import StoreError, StoreUnavailableError
 from store.event import Event
 from store.query.predicate import compile_predicate
-from store.query.syntax import Compare, Field, Node, Op, all_of
+from store.query.syntax import Compare, Field, Node, Op
 from store.wire import encode
 
 PAGE = 200
@@ -75,16 +75,16 @@ class TimelineScreen(ConsoleScreen):
         """The view of the timeline."""
         raise NotImplementedError
 
-    async def read_before(self, place: SortKey | None, limit: int, query: Node) -> list[Event]:
-        """The newest events of this timeline that match `query` and come before `place`.
+    async def read_before(self, place: SortKey | None, limit: int, chosen: Selection) -> list[Event]:
+        """The newest events of this timeline of `chosen` that come before `place`.
 
         Raises:
             StoreError: the store cannot be read.
         """
         raise NotImplementedError
 
-    async def read_after(self, place: SortKey, limit: int, query: Node) -> list[Event]:
-        """The events of this timeline that match `query` and come right after `place`, newest first.
+    async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
+        """The events of this timeline of `chosen` that come right after `place`, newest first.
 
         Raises:
             StoreError: the store cannot be read.
@@ -167,7 +167,7 @@ class TimelineScreen(ConsoleScreen):
             self._read_at_wish(partial(self._seek_in_store, step, place, query, f"no {what} {where}"))
 
     async def _seek_in_store(self, step: int, place: SortKey, query: Node, nothing: str) -> None:
-        both = all_of(self._rows.filter.node(), query)
+        both = self._rows.filter.selection(query)
         found = await (self.read_before if step < 0 else self.read_after)(place, 1, both)
         if found:
             await self._open_at(found[0].sort_key)
@@ -207,13 +207,13 @@ class TimelineScreen(ConsoleScreen):
     async def _open_at(self, key: SortKey, step: int = 1) -> None:
         """Read the stretch of the timeline around `key`, and go there."""
         rows = self._rows
-        shown, query = rows.filter, rows.filter.node()
+        shown, chosen = rows.filter, rows.filter.selection()
         moment, number = key
         # With the row itself among the newer ones.
         place = (moment, number - 1) if number else (moment - timedelta(microseconds=1), _LAST_ID)
-        newer = await self.read_after(place, PAGE, query)
+        newer = await self.read_after(place, PAGE, chosen)
         oldest = newer[-1].sort_key if newer else (moment, min(number + 1, _LAST_ID))
-        older = await self.read_before(oldest, PAGE, query)
+        older = await self.read_before(oldest, PAGE, chosen)
         if rows.filter != shown:
             return
         rows.open_at([*newer, *older], has_older=len(older) >= PAGE, has_newer=len(newer) >= PAGE)
@@ -234,7 +234,7 @@ class TimelineScreen(ConsoleScreen):
     async def _read_older(self) -> None:
         rows = self._rows
         shown, floor = rows.filter, rows.floor
-        page = await self.read_before(floor, PAGE, shown.node())
+        page = await self.read_before(floor, PAGE, shown.selection())
         # Another page may belong there by now.
         if (shown, floor) == (rows.filter, rows.floor):
             rows.add_older(page, has_older=len(page) >= PAGE)
@@ -245,7 +245,7 @@ class TimelineScreen(ConsoleScreen):
         shown, ceiling = rows.filter, rows.ceiling
         if ceiling is None:
             return
-        page = await self.read_after(ceiling, PAGE, shown.node())
+        page = await self.read_after(ceiling, PAGE, shown.selection())
         if (shown, ceiling) == (rows.filter, rows.ceiling):
             rows.add_newer(page, has_newer=len(page) >= PAGE)
 
@@ -374,7 +374,7 @@ class TimelineScreen(ConsoleScreen):
         """Show all keys and what the counts mean."""
         self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
 
-    def apply_filter(self, shown: Filter) -> None:
+    def filter_rows(self, shown: Filter) -> None:
         """Show what matches `shown`; whoever reads stays at the row, or at the one after it."""
         rows, viewport = self._rows, self.timeline.viewport
         row = None if viewport.following else viewport.row

@@ -279,7 +279,7 @@ class TimelineView(Lines, can_focus=True):
 
     def _show_titles(self) -> None:
         timeline = self.timeline
-        shown = clean(timeline.filter.describe())
+        shown = clean(timeline.filter.describe(self.zone))
         title = f"{clean(self.caption)} · {shown}" if shown else clean(self.caption)
         new = f"+{timeline.pending:,} new · " if timeline.pending else ""
         if timeline.frozen:

@@ -14,7 +14,7 @@ from monitor.app import EvtopApp
 from monitor.backend import Backend
 from monitor.model.place import Place
 from monitor.screens.live import LiveScreen
-from monitor.widgets.category_pane import CategoryPane
+from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event
 from store.events import EventStore
@@ -51,8 +51,8 @@ class Operator:
         return self.live.timeline
 
     @property
-    def categories(self) -> CategoryPane:
-        return self.live.query_one(CategoryPane)
+    def facets(self) -> FacetPane:
+        return self.live.query_one(FacetPane)
 
     @property
     def cursor(self) -> int:

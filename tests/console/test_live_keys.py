@@ -14,7 +14,6 @@ from monitor.screens.severity import SeverityPrompt
 from monitor.widgets.filter_bar import FilterBar
 from monitor.zone import Zone
 from store.event import Event, Severity
-from store.query.syntax import Field
 from tests.console.conftest import Opened, Operator
 from tests.events import at, make_event, make_events
 
@@ -278,7 +277,7 @@ async def test_r_without_a_resource_says_so(opened: Opened) -> None:
 
 @pytest.mark.parametrize(
     ("key", "pane"),
-    [("1", "timeline"), ("2", "categories"), ("3", "health"), ("4", "alerts"), ("a", "alerts")],
+    [("1", "timeline"), ("2", "facets"), ("3", "health"), ("4", "alerts"), ("a", "alerts")],
 )
 async def test_keys_go_to_panes(opened: Opened, key: str, pane: str) -> None:
     async with opened() as operator:
@@ -292,14 +291,14 @@ async def test_keys_go_to_panes(opened: Opened, key: str, pane: str) -> None:
 async def test_tab_cycles_through_the_panes(opened: Opened) -> None:
     async with opened() as operator:
         seen: list[str | None] = []
-        for _ in range(4):
+        for _ in range(5):
             await operator.press("tab")
             assert operator.live.focused is not None
             seen.append(operator.live.focused.id)
-        assert sorted(filter(None, seen)) == ["alerts", "categories", "health", "timeline"]
+        assert sorted(filter(None, seen)) == ["alerts", "facets", "health", "histogram", "timeline"]
         await operator.press("shift+tab")
         assert operator.live.focused is not None
-        assert operator.live.focused.id == seen[2]
+        assert operator.live.focused.id == seen[3]
 
 
 async def test_side_panes_fold_away_when_wide_and_come_over_when_narrow(opened: Opened) -> None:
@@ -320,7 +319,7 @@ async def test_side_panes_at_80_columns(opened: Opened) -> None:
         assert not side.display
         await operator.press("s")
         assert side.display
-        assert operator.live.focused is operator.categories
+        assert operator.live.focused is operator.facets
         assert operator.timeline.size.width == width
         await operator.press("escape")
         assert not side.display
@@ -402,46 +401,15 @@ def _place(operator: Operator) -> tuple[Row | None, int]:
     return viewport.row, viewport.cursor - viewport.top
 
 
-async def test_category_keys(opened: Opened) -> None:
-    async with opened() as operator:
-        await operator.press("2")
-        pane = operator.categories
-        assert pane.line_count() > 3
-        await operator.press("space")
-        assert "download.completed" not in operator.types
-        await operator.press("enter")
-        assert "download.completed" in operator.types
-        await operator.press("j", "x")
-        muted = next(iter(operator.live.shown.muted))
-        assert muted.field is Field.TYPE
-        assert muted.value not in operator.types
-        await operator.press("x", "X")
-        assert set(operator.types) == {muted.value}
-        await operator.press("X")
-        assert operator.live.shown.solo is None
-
-
-@pytest.mark.parametrize(("fold", "unfold"), [("h", "l"), ("left", "right")])
-async def test_categories_fold(opened: Opened, fold: str, unfold: str) -> None:
-    async with opened() as operator:
-        await operator.press("2")
-        lines = operator.categories.line_count()
-        await operator.press("j", fold)
-        assert operator.categories.line_count() < lines
-        assert operator.categories.cursor == 0
-        await operator.press(unfold)
-        assert operator.categories.line_count() == lines
-
-
 @pytest.mark.parametrize(
     "keys", [("j", "k"), ("down", "up"), ("pagedown", "pageup"), ("G", "g"), ("end", "home")]
 )
 async def test_lists_move(opened: Opened, keys: tuple[str, str]) -> None:
     async with opened() as operator:
         await operator.press("2", keys[0])
-        assert operator.categories.cursor > 0
+        assert operator.facets.cursor > 0
         await operator.press(keys[1])
-        assert operator.categories.cursor == 0
+        assert operator.facets.cursor == 0
 
 
 @pytest.mark.parametrize("pane", ["3", "4"])

@@ -166,12 +166,12 @@ def test_a_broken_filter(scene: Scene, snap_compare: Any, size: tuple[int, int])
 
 
 def test_categories_muted_and_soloed(scene: Scene, snap_compare: Any) -> None:
-    """The category pane has the focus. One type is the only one shown: its dot is ringed, all others are hollow."""
+    """The facets have the focus. One type is the only one shown: its dot is ringed, all others are hollow."""
     assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "j", "j", "X"))
 
 
 def test_side_panes_over_the_timeline(scene: Scene, snap_compare: Any) -> None:
-    """At 80 columns `s` lays categories, health and alerts over the left of the timeline, which stays in place."""
+    """At 80 columns `s` lays facets, health and alerts over the left of the timeline, which stays in place."""
     assert snap_compare(scene.app, terminal_size=(80, 24), run_before=scene.before("s"))
 
 
@@ -184,3 +184,35 @@ def test_minimum_severity_prompt(scene: Scene, snap_compare: Any, size: tuple[in
 def test_relative_times(scene: Scene, snap_compare: Any) -> None:
     """The time column says how long ago each event was, right-aligned."""
     assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("t", "t"))
+
+
+def test_facets_of_another_field(scene: Scene, snap_compare: Any) -> None:
+    """Severities by glyph, letter and colour; errors are up in amber; the frame says 2/5, and that the keys are ← →."""
+    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "right"))
+
+
+def test_searching_the_facets(scene: Scene, snap_compare: Any) -> None:
+    """Only types with `fail` in them and their categories; what is typed stands in the lower edge of the pane."""
+    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "slash", *"fail"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_span_of_the_histogram(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """Five minutes a bar. The span lies between the cursor and a bracket, its numbers stand in the title.
+
+    Errors in red at the foot of the bars, warnings in amber over them, E and W under them.
+    """
+
+    async def mark(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("i", "Z")
+        histogram = scene.app.screen.query_one("#histogram")
+        await until(lambda: "reading" not in str(histogram.border_subtitle))
+        await pilot.press(*"hhh", "space", *"hhhh")
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=mark))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_heatmap(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """A row each for E, W, I and those without a severity, denser where there were more, and each row's peak."""
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before("i", "v", "escape"))

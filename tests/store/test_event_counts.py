@@ -324,3 +324,25 @@ async def test_every_rollup_names_its_kind(database: Database, repository: Event
     async with database.read() as connection:
         (row,) = (await connection.execute(sa.select(event_rollups))).all()
     assert tuple(row) == (minute(at(1)), "system", "job.executed", "", 1, 1.0, 0)
+
+
+async def test_a_histogram_can_tell_what_there_was_before_sampling(repository: EventRepository) -> None:
+    kept = [
+        make_event(number, event_type="content.viewed", severity="info", metadata={"kept_share": 0.3})
+        for number in range(4)
+    ]
+    await repository.append([*kept, make_event(9, severity="error"), make_event(70, severity="error")])
+    told = await repository.histogram(at(0), at(60), estimated=True)
+    assert told == [(NOON, "error", 1), (NOON, "info", 13), (at(60), "error", 1)]
+    assert await repository.histogram(at(0), at(60)) == [
+        (NOON, "error", 1),
+        (NOON, "info", 4),
+        (at(60), "error", 1),
+    ]
+    free = EventFilter(query=parse("actor:system"))
+    # Of events that the rollups do not tell apart, there is only what is stored.
+    assert await repository.histogram(at(0), at(60), 1, free, estimated=True) == [
+        (NOON, "error", 1),
+        (NOON, "info", 4),
+        (at(60), "error", 1),
+    ]

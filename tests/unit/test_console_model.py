@@ -7,6 +7,7 @@ from typing import Any
 
 from monitor.model.arrivals import Arrivals, Correction, FeedStatus, Link, Opening, Refusal, Tally
 from monitor.model.console import REFUSALS_KEPT, ConsoleModel
+from monitor.model.counts import minute_of
 from monitor.model.filter import Filter
 from monitor.model.gaps import Gap, GapState
 from store.event import Event, Severity
@@ -32,7 +33,9 @@ def opened() -> ConsoleModel:
 
 
 def total(model: ConsoleModel) -> int:
-    return sum(bar.total for bar in model.counts.histogram(at(30), Filter()))
+    model.histogram.show(Filter(), at(30))
+    present = minute_of(at(30))
+    return sum(bar.total for bar in model.histogram.bars(range(present - 59, present + 1), None))
 
 
 def test_before_the_first_frame_nothing_is_known() -> None:
