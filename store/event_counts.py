@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, LargeBinary, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
+from store.event import Event
 from store.event_filter import EventFilter
 from store.event_rows import refuse_negative
 from store.event_selection import Selection, conditions, dated, minute_column
@@ -64,9 +65,8 @@ async def histogram(
     Raises:
         ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
     """
-    if step_minutes < 1:
-        raise ValueError("step_minutes must be 1 or more")
-    within = _restricted(chosen, Minutes.between(since, until))
+    _refuse_step(step_minutes)
+    within = restricted(chosen, since, until)
     minutes, rest = divided(within)
     totals = Counter[tuple[int, str | None]]()
     if minutes is not None:
@@ -79,8 +79,31 @@ async def histogram(
         )
     for part in rest:
         totals.update(await _scanned_histogram(connection, step_minutes, part))
+    return _in_time_order(totals)
+
+
+async def histogram_of(found: AsyncIterable[Event], step_minutes: int) -> Sequence[Bucket]:
+    """The events `found` by bucket and severity, oldest first.
+
+    Raises:
+        ValueError: `step_minutes` is below 1.
+    """
+    _refuse_step(step_minutes)
+    totals = Counter[tuple[int, str | None]]()
+    async for event in found:
+        bucket = rollups.minute_of(event.inserted_at) // step_minutes * step_minutes
+        totals[bucket, event.severity and event.severity.value] += 1
+    return _in_time_order(totals)
+
+
+def _in_time_order(totals: Counter[tuple[int, str | None]]) -> Sequence[Bucket]:
     ordered = sorted(totals.items(), key=lambda item: (item[0][0], item[0][1] or ""))
     return [(_start(bucket), severity, total) for (bucket, severity), total in ordered if total]
+
+
+def _refuse_step(step_minutes: int) -> None:
+    if step_minutes < 1:
+        raise ValueError("step_minutes must be 1 or more")
 
 
 async def facets(
@@ -98,6 +121,24 @@ async def facets(
         totals.update(await rollups.stored_by(connection, facet, minutes, chosen))
     for part in rest:
         totals.update(await _scanned_facets(connection, facet, part, limit if minutes is None else None))
+    return _most_frequent(totals, limit)
+
+
+async def facets_of(found: AsyncIterable[Event], facet: Facet, limit: int) -> list[tuple[str | None, int]]:
+    """The most frequent values of `facet` among the events `found`, with their numbers; ties by name.
+
+    Raises:
+        ValueError: `limit` is negative.
+    """
+    refuse_negative(limit)
+    totals = Counter[str | None]()
+    async for event in found:
+        value = getattr(event, facet)
+        totals[None if value is None else str(value)] += 1
+    return _most_frequent(totals, limit)
+
+
+def _most_frequent(totals: Counter[str | None], limit: int) -> list[tuple[str | None, int]]:
     found = [(value, total) for value, total in totals.items() if total]
     return sorted(found, key=lambda item: (-item[1], item[0] or ""))[:limit]
 
@@ -121,16 +162,21 @@ def divided(chosen: EventFilter) -> tuple[Minutes | None, list[EventFilter]]:
     return Minutes(first, last), edges
 
 
-def _restricted(chosen: EventFilter, minutes: Minutes) -> EventFilter:
-    """The events of `chosen` that are in `minutes` too."""
-    since, until = chosen.since, chosen.until
+def restricted(chosen: EventFilter, since: datetime, until: datetime | None) -> EventFilter:
+    """The events of `chosen` in the minutes from `since` up to and with `until`.
+
+    Raises:
+        ValueError: `since` or `until` has no zone.
+    """
+    minutes = Minutes.between(since, until)
+    first, end = chosen.since, chosen.until
     if minutes.first is not None:
         start = _start(minutes.first)
-        since = start if since is None else max(since, start)
+        first = start if first is None else max(first, start)
     if minutes.last is not None:
-        end = _start(minutes.last)
-        until = end if until is None else min(until, end)
-    return replace(chosen, since=since, until=until)
+        last = _start(minutes.last)
+        end = last if end is None else min(end, last)
+    return replace(chosen, since=first, until=end)
 
 
 async def _scanned_count(connection: AsyncConnection, chosen: EventFilter) -> int:

@@ -16,6 +16,7 @@ from store.query.syntax import (
     Node,
     Not,
     Or,
+    Path,
     Text,
     all_of,
 )
@@ -92,7 +93,7 @@ class EventFilter:
 
 
 def _fields(node: Node) -> set[Field | None]:
-    """The fields that `node` looks at, None for all text."""
+    """The fields that `node` looks at, None for all text and for what is in the metadata."""
     match node:
         case Text():
             return {None}
@@ -101,7 +102,7 @@ def _fields(node: Node) -> set[Field | None]:
         case And(operands) | Or(operands):
             return set[Field | None]().union(*map(_fields, operands))
         case Exists(field) | Compare(field):
-            return {field}
+            return {None if isinstance(field, Path) else field}
 
 
 EVERY_EVENT = EventFilter()

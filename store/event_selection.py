@@ -29,7 +29,8 @@ from sqlalchemy.sql.elements import UnaryExpression
 from store.event import Event
 from store.event_filter import EventFilter
 from store.event_rows import COLUMNS
-from store.query.sql import where
+from store.query.predicate import Predicate, compile_predicate
+from store.query.sql import is_exact, where
 from store.query.syntax import EVERYTHING, Node
 from store.tables import events
 
@@ -67,6 +68,12 @@ def conditions(chosen: Selection, dialect: str) -> list[ColumnElement[bool]]:
     if chosen.node != EVERYTHING:
         found.append(where(chosen.node, dialect))
     return found
+
+
+def recheck(chosen: Selection) -> Predicate | None:
+    """What the events that `conditions` choose must be asked as well; None when they are all of `chosen`."""
+    query = chosen.query if isinstance(chosen, EventFilter) else chosen
+    return None if is_exact(query) else compile_predicate(query)
 
 
 def page(chosen: Selection, dialect: str) -> Select[Any]:

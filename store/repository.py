@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -29,9 +30,12 @@ from store.event_selection import (
     oldest_first,
     page,
     precedes,
+    recheck,
 )
+from store.query.predicate import Predicate
 from store.query.syntax import UNSTORABLE
 from store.rollups import FacetCount, RollupCount
+from store.sifting import Beyond, sift
 from store.tables import events
 
 _ID_CHUNK = 500
@@ -90,7 +94,7 @@ class EventRepository:
         Raises:
             ValueError: `limit` is negative.
         """
-        return await self._page(page(chosen, self._dialect), limit)
+        return await self._page(page(chosen, self._dialect), limit, chosen, _precedes)
 
     async def before(self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
         """The `limit` events of `chosen` that come right before `cursor` on the timeline.
@@ -98,7 +102,8 @@ class EventRepository:
         Raises:
             ValueError: `limit` is negative; the moment of `cursor` has no zone.
         """
-        return await self._page(page(chosen, self._dialect).where(precedes(cursor)), limit)
+        statement = page(chosen, self._dialect).where(precedes(cursor))
+        return await self._page(statement, limit, chosen, _precedes)
 
     async def following(
         self, cursor: Cursor, limit: int = 100, chosen: Selection = EVERY_EVENT
@@ -109,7 +114,7 @@ class EventRepository:
             ValueError: `limit` is negative; the moment of `cursor` has no zone.
         """
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), follows(cursor))
-        found = await self._page(statement.order_by(*oldest_first()), limit)
+        found = await self._page(statement.order_by(*oldest_first()), limit, chosen, _follows)
         return found[::-1]
 
     async def after(self, position: int, limit: int = 1000, chosen: Selection = EVERY_EVENT) -> list[Event]:
@@ -119,7 +124,7 @@ class EventRepository:
             ValueError: `limit` is negative.
         """
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect), events.c.position > position)
-        return await self._page(statement.order_by(events.c.position), limit)
+        return await self._page(statement.order_by(events.c.position), limit, chosen, _committed_after)
 
     async def holding(self, claims: Mapping[int, UUID]) -> set[int]:
         """The positions of those claims that are true: whose id is stored at their position, readable or not."""
@@ -150,7 +155,6 @@ class EventRepository:
         Raises:
             ValueError: `limit` is negative; the moment of `before` or `after` has no zone.
         """
-        found: dict[UUID, Event] = {}
         statement = select(*COLUMNS).where(*conditions(chosen, self._dialect))
         if before is not None:
             statement = statement.where(precedes(before))
@@ -158,11 +162,15 @@ class EventRepository:
             statement = statement.where(follows(after))
         forwards = after is not None and before is None
         statement = statement.order_by(*(oldest_first() if forwards else newest_first()))
-        async with self._database.read() as connection:
-            # One index walk a role: an OR over both would sort all of the resource's events first.
-            for role in _roles(resource_type, resource_id):
-                for event in await self._filled(connection, statement.where(role), limit):
-                    found[event.id] = event
+        # One index walk a role: an OR over both would sort all of the resource's events first.
+        walks = [statement.where(role) for role in _roles(resource_type, resource_id)]
+        if (wanted := recheck(chosen)) is not None:
+            beyond = _follows if forwards else _precedes
+            pages = [await self._sifted(walk, limit, wanted, beyond) for walk in walks]
+        else:
+            async with self._database.read() as connection:
+                pages = [await self._filled(connection, walk, limit) for walk in walks]
+        found = {event.id: event for found_in_role in pages for event in found_in_role}
         ordered = sorted(found.values(), key=lambda event: event.sort_key, reverse=not forwards)[:limit]
         return ordered[::-1] if forwards else ordered
 
@@ -195,6 +203,8 @@ class EventRepository:
         Where it names category, type, severity and time alone, the rollups tell, save of minutes that the span
         covers in part; rows that something else wrote are not in them.
         """
+        if (wanted := recheck(chosen)) is not None:
+            return sum([1 async for _ in self._matching(chosen, wanted)])
         async with self._database.read() as connection:
             return await event_counts.count(connection, chosen)
 
@@ -226,6 +236,8 @@ class EventRepository:
         Raises:
             ValueError: `limit` is negative.
         """
+        if (wanted := recheck(chosen)) is not None:
+            return await event_counts.facets_of(self._matching(chosen, wanted), facet, limit)
         async with self._database.read() as connection:
             return await event_counts.facets(connection, facet, chosen, limit)
 
@@ -266,6 +278,9 @@ class EventRepository:
         Raises:
             ValueError: `step_minutes` is below 1; `since` or `until` has no zone.
         """
+        if (wanted := recheck(chosen)) is not None:
+            within = event_counts.restricted(chosen, since, until)
+            return await event_counts.histogram_of(self._matching(within, wanted), step_minutes)
         async with self._database.read() as connection:
             return await event_counts.histogram(
                 connection, since, until, step_minutes, chosen, estimated=estimated
@@ -320,19 +335,65 @@ class EventRepository:
         Raises:
             ValueError: `limit` is negative; `since` has no zone.
         """
+        statement, wanted = page(chosen, self._dialect), recheck(chosen)
         async with self._database.read() as connection:
-            newest = await self._filled(connection, page(chosen, self._dialect), limit)
+            newest = await self._filled(connection, statement, limit) if wanted is None else []
             counts = await rollups.minute_counts(connection, since)
-            return Overview(newest, counts, await appending.last_position(connection))
+            last = await appending.last_position(connection)
+        if wanted is not None:
+            # Of what was there at that moment, however long it takes to look through.
+            newest = await self._sifted(statement.where(events.c.position <= last), limit, wanted, _precedes)
+        return Overview(newest, counts, last)
 
-    async def _page(self, statement: Select[Any], limit: int) -> list[Event]:
+    async def _page(
+        self,
+        statement: Select[Any],
+        limit: int,
+        chosen: Selection = EVERY_EVENT,
+        beyond: Beyond | None = None,
+    ) -> list[Event]:
+        """`beyond` is needed where `chosen` may be a query that SQL cannot decide."""
+        wanted = recheck(chosen)
+        if wanted is not None and beyond is not None:
+            return await self._sifted(statement, limit, wanted, beyond)
         async with self._database.read() as connection:
             return await self._filled(connection, statement, limit)
 
+    def _matching(self, chosen: Selection, wanted: Predicate) -> AsyncGenerator[Event]:
+        return sift(self._database, page(chosen, self._dialect), wanted, _precedes, self._pass_over)
+
+    async def _sifted(
+        self, statement: Select[Any], limit: int, wanted: Predicate, beyond: Beyond
+    ) -> list[Event]:
+        refuse_negative(limit)
+        found: list[Event] = []
+        if limit:
+            async with aclosing(sift(self._database, statement, wanted, beyond, self._pass_over)) as matching:
+                async for event in matching:
+                    found.append(event)
+                    if len(found) == limit:
+                        break
+        return found
+
+    def _pass_over(self, unreadable: int) -> None:
+        self.unreadable += unreadable
+
     async def _filled(self, connection: AsyncConnection, statement: Select[Any], limit: int) -> list[Event]:
         found, unreadable = await read_events(connection, statement, limit)
-        self.unreadable += unreadable
+        self._pass_over(unreadable)
         return found
+
+
+def _precedes(event: Event) -> ColumnElement[bool]:
+    return precedes(Cursor.of(event))
+
+
+def _follows(event: Event) -> ColumnElement[bool]:
+    return follows(Cursor.of(event))
+
+
+def _committed_after(event: Event) -> ColumnElement[bool]:
+    return events.c.position > event.position
 
 
 def _commit_order(event: Event) -> tuple[datetime, int]:

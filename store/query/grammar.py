@@ -18,6 +18,7 @@ from store.query.syntax import FIELD_NAMES, Field, QueryError
 
 _NOT_YET = frozenset({"last", "since", "until"})
 _SEPARATORS = {"_OR": "OR", "_COMMA": "','", "RPAR": "')'"}
+_QUOTED_KEY = 'one of other characters is quoted, as in @"exit code"'
 _OPERATOR = re.compile("[:=<>~]+|![=~]")
 _KEYWORD = re.compile(r"(?i:and|or|not)\b")
 
@@ -76,6 +77,8 @@ def _explanation(before: list[str], rest: str, expected: frozenset[str]) -> str:
     wanted = f"expected {_wanted(expected)}"
     if before:
         wanted += f" after '{before[-1][-20:]}'"
+    if "OP" in expected:
+        return _after_path(wanted, rest)
     term_expected = "WORD" in expected
     if not term_expected and "VALUE" not in expected:
         return "this ')' closes nothing" if rest.startswith(")") else wanted
@@ -88,8 +91,10 @@ def _explanation(before: list[str], rest: str, expected: frozenset[str]) -> str:
             return "a regular expression (/…/) is not supported yet; to search for the text, quote it"
         case "|" | "&":
             return f"{wanted}; OR can be written ||, and AND &&"
+        case "@" if term_expected and rest.startswith('@"'):
+            return "this quote is not closed"
         case "@" if term_expected:
-            return "a path into the metadata (@…) is not supported yet"
+            return f"expected a key after '@', as in @error.code; {_QUOTED_KEY}"
         case _:
             pass
     if term_expected and (operator := _OPERATOR.match(rest)):
@@ -101,7 +106,19 @@ def _explanation(before: list[str], rest: str, expected: frozenset[str]) -> str:
     return wanted
 
 
+def _after_path(wanted: str, rest: str) -> str:
+    match rest[:1]:
+        case "[":
+            return "a place in a list cannot be asked for; @tags:* finds the list, and a word finds what is in it"
+        case ".":
+            return f"expected a key after '.'; {_QUOTED_KEY}"
+        case _:
+            return f"{wanted}; with :* it finds events that have it"
+
+
 def _wanted(expected: frozenset[str]) -> str:
+    if "OP" in expected:
+        return "':' or a comparison"
     if "VALUE" in expected:
         return "a value"
     if "WORD" in expected:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from store.event import ActorType, Severity, split_reference
-from store.query.quoting import Written, write_pattern, write_value, write_word
+from store.query.metadata import number
+from store.query.quoting import Written, read_keys, write_path, write_pattern, write_value, write_word
 from store.query.syntax import (
     EVERYTHING,
     FIELD_NAMES,
@@ -21,6 +22,7 @@ from store.query.syntax import (
     Not,
     Op,
     Or,
+    Path,
     QueryError,
     Text,
 )
@@ -127,12 +129,16 @@ def _text(value: Written) -> Node:
 
 def _comparison(tree: Tree[Token], level: int) -> Node:
     name, sign, *tokens = _tokens(tree)
-    field, symbol = FIELD_NAMES[name.lower()], sign.removeprefix(":")
+    symbol = sign.removeprefix(":")
+    field = FIELD_NAMES[name.lower()] if name.type == "FIELD" else Path(read_keys(name, _start(name)))
     if symbol not in _OPS:
         raise QueryError(f"{sign} (a regular expression) is not supported yet; ~ finds a part", _start(sign))
     op, negated = _OPS[symbol]
-    if op in _ORDERED and field is not Field.SEVERITY:
-        raise QueryError(f"{name} has no order; only severity is compared with {symbol}", _start(sign))
+    if op in _ORDERED and isinstance(field, Field) and field is not Field.SEVERITY:
+        raise QueryError(
+            f"{name} has no order; only severity and numbers in the metadata are compared with {symbol}",
+            _start(sign),
+        )
     values = [_written(token) for token in tokens]
     if op in _ORDERED and len(values) > 1:
         raise QueryError(f"{symbol} takes one value", values[1].column)
@@ -145,7 +151,7 @@ def _comparison(tree: Tree[Token], level: int) -> Node:
     return Not(node) if negated else node
 
 
-def _leaf(field: Field, op: Op, value: Written) -> Node:
+def _leaf(field: Field | Path, op: Op, value: Written) -> Node:
     if op is Op.EQ and value.anything:
         return Exists(field)
     if op is Op.CONTAINS:
@@ -156,6 +162,10 @@ def _leaf(field: Field, op: Op, value: Written) -> Node:
                 "~ finds a part of the value, without *; for the * itself, quote it", value.column
             )
         return Compare(field, op, value.text)
+    if op in _ORDERED and isinstance(field, Path) and number(value.text) is None:
+        raise QueryError(
+            f"no number '{value.text}'; {op} compares numbers, as in 5, -0.5 or 2e6", value.column
+        )
     if op is Op.EQ and value.glob:
         op = Op.GLOB
     text = value.text.lower() if field in _LOWER_CASE else value.text
@@ -170,7 +180,7 @@ def _leaf(field: Field, op: Op, value: Written) -> Node:
     return Compare(field, op, text)
 
 
-def _reference(field: Field, value: Written) -> str:
+def _reference(field: Field | Path, value: Written) -> str:
     """A pair in its one spelling: `user:42`, `download/9f3a`."""
     kind, identifier = split_reference(value.text)
     separator = "/"
@@ -204,9 +214,9 @@ def _described(node: Node, within: type[Node] | None = None) -> str:
         case Text(value):
             return write_word(value)
         case Exists(field):
-            return f"{field}:*"
+            return f"{_field_text(field)}:*"
         case Compare(field, op, _):
-            return f"{field}{':' if op in _LISTED else op}{_value_text(node)}"
+            return f"{_field_text(field)}{':' if op in _LISTED else op}{_value_text(node)}"
         case Not(operand):
             excluded = _described(operand, Not)
             return f"NOT {excluded}" if excluded.startswith(("-", "NOT ")) else f"-{excluded}"
@@ -232,10 +242,14 @@ def _list_text(operands: tuple[Node, ...]) -> str | None:
         return None
     values: list[str] = []
     for operand in operands:
-        if not isinstance(operand, Compare) or operand.field is not first.field or operand.op not in _LISTED:
+        if not isinstance(operand, Compare) or operand.field != first.field or operand.op not in _LISTED:
             return None
         values.append(_value_text(operand))
-    return f"{first.field}:{','.join(values)}"
+    return f"{_field_text(first.field)}:{','.join(values)}"
+
+
+def _field_text(field: Field | Path) -> str:
+    return write_path(field.keys) if isinstance(field, Path) else field
 
 
 def _value_text(compare: Compare) -> str:

@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from store.event import Event, search_text, split_reference
+from store.query import metadata
+from store.query.patterns import Test, glob
 from store.query.syntax import (
     PAIRS,
     SINGLES,
@@ -18,6 +20,7 @@ from store.query.syntax import (
     Not,
     Op,
     Or,
+    Path,
     Text,
     canonical_uuid,
     pair_separators,
@@ -25,7 +28,6 @@ from store.query.syntax import (
 )
 
 Predicate = Callable[[Event], bool]
-_Test = Callable[[Any], bool]
 
 
 def compile_predicate(node: Node) -> Predicate:
@@ -70,10 +72,18 @@ def _compile(node: Node, text_of: _LastText) -> Predicate:
             return _all([_compile(operand, text_of) for operand in _cheapest_first(operands)])
         case Or(operands):
             return _any([_compile(operand, text_of) for operand in _cheapest_first(operands)])
+        case Exists(Path() as path):
+            return _of_metadata(metadata.exists(path))
         case Exists(field):
             return _exists(field)
+        case Compare(Path() as path):
+            return _of_metadata(metadata.value_test(node, path))
         case Compare(field, _, _):
             return _compare_pair(node) if field in PAIRS else _compare_single(node)
+
+
+def _of_metadata(test: Callable[[dict[str, Any]], bool]) -> Predicate:
+    return lambda event: test(event.metadata)
 
 
 def _cheapest_first(operands: Sequence[Node]) -> list[Node]:
@@ -122,7 +132,7 @@ def _any(tests: list[Predicate]) -> Predicate:
     return some
 
 
-def _exists(field: Field) -> Predicate:
+def _exists(field: Field | Path) -> Predicate:
     names = SINGLES[field] if field in SINGLES else tuple(name for pair in PAIRS[field] for name in pair)
     return _any([_has(attrgetter(name)) for name in names])
 
@@ -143,7 +153,7 @@ def _compare_single(compare: Compare) -> Predicate:
     return _any([_on(attrgetter(name), test) for name in names])
 
 
-def _on(get: Callable[[Event], Any], test: _Test) -> Predicate:
+def _on(get: Callable[[Event], Any], test: Test) -> Predicate:
     return lambda event: test(get(event))
 
 
@@ -155,44 +165,20 @@ def _compare_id(compare: Compare) -> Predicate:
     return lambda event: event.id == wanted
 
 
-def _value_test(compare: Compare) -> _Test:
+def _value_test(compare: Compare) -> Test:
     """The test of one attribute's value. None, a missing field, passes none of them."""
     value = compare.value
     match compare.op:
         case Op.EQ:
             return lambda candidate: candidate == value
         case Op.GLOB:
-            return _glob(value)
+            return glob(value)
         case Op.CONTAINS:
             needle = value.casefold()
             return lambda candidate: candidate is not None and needle in candidate.casefold()
         case Op.LT | Op.LE | Op.GT | Op.GE:
             allowed = severities(compare)
             return lambda candidate: candidate in allowed
-
-
-def _glob(pattern: str) -> _Test:
-    prefix, *middle = pattern.split("*")
-    if not middle:
-        return lambda candidate: candidate == pattern
-    suffix = middle.pop()
-    pieces = [piece for piece in middle if piece]
-    if not suffix and not pieces:
-        return lambda candidate: candidate is not None and candidate.startswith(prefix)
-
-    def matches(candidate: str | None) -> bool:
-        if candidate is None or not candidate.startswith(prefix):
-            return False
-        # Taking the first place where each piece fits leaves the most room for the pieces after it.
-        start, end = len(prefix), len(candidate) - len(suffix)
-        for piece in pieces:
-            start = candidate.find(piece, start)
-            if start < 0:
-                return False
-            start += len(piece)
-        return start <= end and candidate.endswith(suffix)
-
-    return matches
 
 
 def _compare_pair(compare: Compare) -> Predicate:
@@ -208,7 +194,7 @@ def _compare_pair(compare: Compare) -> Predicate:
     return _any([_pair_test(pair, kind_test, id_test) for pair in PAIRS[compare.field]])
 
 
-def _pair_test(pair: tuple[str, str], kind_test: _Test, id_test: _Test | None) -> Predicate:
+def _pair_test(pair: tuple[str, str], kind_test: Test, id_test: Test | None) -> Predicate:
     kind_of, id_of = map(attrgetter, pair)
     if id_test is None:
         return lambda event: kind_test(kind_of(event))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from store.query.syntax import QueryError
 
 _PIECE = re.compile(r'"((?:\\.|[^"\\])*)"|[^"]+', re.DOTALL)
+_KEY = re.compile(r'"((?:\\.|[^"\\])*)"|[\w-]+', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL)
 _ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 _ESCAPES = {character: f"\\{name}" for name, character in _ESCAPED.items()}
@@ -15,6 +16,7 @@ _ESCAPES = {character: f"\\{name}" for name, character in _ESCAPED.items()}
 # What is written unquoted is less than the grammar would take.
 _BARE_WORD = re.compile(r"(?!(?i:and|or|not)$)\w[\w.+@#%/'-]*")
 _BARE_VALUE = re.compile(r"[\w.+@#%-][\w.+@#%/:'-]*")
+_BARE_KEY = re.compile(r"[\w-]+")
 _BARE_PIECE = re.compile(r"[\w.+@#%/:'-]*")
 
 
@@ -66,6 +68,23 @@ def _unescape(quoted: str, column: int) -> str:
         )
 
     return _ESCAPE.sub(character, quoted)
+
+
+def read_keys(text: str, column: int) -> tuple[str, ...]:
+    """The keys of `text`, a PATH of the grammar that stands at `column`.
+
+    Raises:
+        QueryError: an unknown escape.
+    """
+    return tuple(
+        piece[0] if piece[1] is None else _unescape(piece[1], column + piece.start(1))
+        for piece in _KEY.finditer(text)
+    )
+
+
+def write_path(keys: tuple[str, ...]) -> str:
+    """The place in the metadata that `keys` lead to."""
+    return "@" + ".".join(key if _BARE_KEY.fullmatch(key) else _quoted(key) for key in keys)
 
 
 def write_word(text: str) -> str:

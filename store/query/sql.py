@@ -1,4 +1,8 @@
-"""A query tree as a parameterised SQL condition, for stored events. `predicate.py` gives the same answer."""
+"""A query tree as a parameterised SQL condition, for stored events.
+
+`predicate.py` gives the same answer. What a database cannot decide as Python does, the condition narrows down to
+rows that may match (`narrowing.py`), and whoever reads them asks the predicate: see `is_exact`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from sqlalchemy import ColumnElement
 
 from store.event import split_reference
 from store.query.folding import Pattern, folded_search
+from store.query.narrowing import Pieces, pieces_of
 from store.query.syntax import (
     PAIRS,
     SINGLES,
@@ -24,6 +29,7 @@ from store.query.syntax import (
     Not,
     Op,
     Or,
+    Path,
     Text,
     canonical_uuid,
     pair_separators,
@@ -46,8 +52,9 @@ _LONGEST_CHAIN = 200
 def where(node: Node, dialect_name: str = "sqlite") -> ColumnElement[bool]:
     """The condition on `store.tables.events` that holds for the events that match `node`.
 
-    It is never true for another event; for one that lacks a field it may be NULL, which a `WHERE` takes as
-    false. Exact values are compared with plain equality, which an index on the column serves.
+    It is never true for another event, unless `is_exact` says that the predicate has to be asked as well; for one
+    that lacks a field it may be NULL, which a `WHERE` takes as false. Exact values are compared with plain
+    equality, which an index on the column serves.
 
     Args:
         node: The query.
@@ -61,7 +68,20 @@ def where(node: Node, dialect_name: str = "sqlite") -> ColumnElement[bool]:
     dialect = _DIALECTS.get(dialect_name)
     if dialect is None:
         raise ValueError(f"queries are not translated for {dialect_name}")
-    return _condition(node, dialect)
+    return _condition(node, dialect, widened=True)
+
+
+def is_exact(node: Node) -> bool:
+    """Whether the condition of `where` chooses the events of `node` and no others."""
+    match node:
+        case Not(operand):
+            return is_exact(operand)
+        case And(operands) | Or(operands):
+            return all(map(is_exact, operands))
+        case Compare(field) | Exists(field):
+            return not isinstance(field, Path)
+        case Text():
+            return True
 
 
 class _Dialect(Protocol):
@@ -176,7 +196,11 @@ def _replace_all(column: _Column, replaced: dict[str, str]) -> _Column:
     return column
 
 
-def _condition(node: Node, dialect: _Dialect) -> _Condition:
+def _condition(node: Node, dialect: _Dialect, *, widened: bool) -> _Condition:
+    """What holds for the rows of `node`; where that cannot be said exactly, for more rows, or else for fewer.
+
+    Fewer are asked for within a negation, so that this holds for more of them.
+    """
     match node:
         case Text(value):
             needle = value.casefold()
@@ -185,20 +209,33 @@ def _condition(node: Node, dialect: _Dialect) -> _Condition:
             return sa.false() if UNSTORABLE.search(needle) else dialect.contains(events.c.search_text, needle)
         case Not(operand):
             # NOT of NULL is NULL, while what a missing field does not match, its negation does.
-            return _condition(operand, dialect).is_not(sa.true())
+            return _condition(operand, dialect, widened=not widened).is_not(sa.true())
         case And(operands):
-            return _chain(
-                sa.and_, sa.true(), [_condition(operand, dialect) for operand in _deepest_first(operands)]
-            )
+            return _chain(sa.and_, sa.true(), _conditions(operands, dialect, widened=widened))
         case Or(operands):
-            return _chain(
-                sa.or_, sa.false(), [_condition(operand, dialect) for operand in _deepest_first(operands)]
-            )
+            return _chain(sa.or_, sa.false(), _conditions(operands, dialect, widened=widened))
+        case Exists(Path() as path) | Compare(Path() as path):
+            return _hinted(pieces_of(node, path), dialect) if widened else sa.false()
         case Exists(field):
             names = SINGLES.get(field) or [name for pair in PAIRS[field] for name in pair]
             return sa.or_(*(events.c[name].is_not(None) for name in names))
         case Compare(field):
             return _compare_pair(node, dialect) if field in PAIRS else _compare_single(node, dialect)
+
+
+def _conditions(operands: tuple[Node, ...], dialect: _Dialect, *, widened: bool) -> list[_Condition]:
+    return [_condition(operand, dialect, widened=widened) for operand in _deepest_first(operands)]
+
+
+def _hinted(alternatives: list[Pieces], dialect: _Dialect) -> _Condition:
+    """Holds for the rows whose searchable text has all pieces of one of `alternatives`."""
+    text = events.c.search_text
+    found = [
+        sa.and_(sa.true(), *(dialect.contains(text, piece) for piece in pieces))
+        for pieces in alternatives
+        if not any(map(UNSTORABLE.search, pieces))
+    ]
+    return sa.or_(sa.false(), *found)
 
 
 def _chain(combine: _Combine, neutral: _Condition, conditions: list[_Condition]) -> _Condition:

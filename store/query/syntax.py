@@ -39,6 +39,16 @@ class Field(StrEnum):
     ID = "id"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Path:
+    """A place in the metadata, `@a.b`: the keys on the way to it, one or more. Lists are not entered."""
+
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"@{'.'.join(self.keys)}"
+
+
 FIELD_NAMES: dict[str, Field] = {
     **{str(field): field for field in Field},
     "event_type": Field.TYPE,
@@ -50,7 +60,7 @@ FIELD_NAMES: dict[str, Field] = {
 
 
 class Op(StrEnum):
-    """How a field is compared. Only severity is ordered; `CONTAINS` folds case, the others do not.
+    """How a field is compared. Severity and numbers are ordered; `CONTAINS` folds case, the others do not.
 
     `EQ` is exact, whatever characters the value has; in a `GLOB` each `*` stands for any text, even none.
     """
@@ -64,7 +74,7 @@ class Op(StrEnum):
     CONTAINS = "~"
 
 
-PAIRS: dict[Field, tuple[tuple[str, str], ...]] = {
+PAIRS: dict[Field | Path, tuple[tuple[str, str], ...]] = {
     Field.ACTOR: (("actor_type", "actor_id"),),
     Field.RESOURCE: (
         ("resource_type", "resource_id"),
@@ -73,7 +83,7 @@ PAIRS: dict[Field, tuple[tuple[str, str], ...]] = {
 }
 """The event's attributes, as (type, id), that a pair field looks at: one couple a role."""
 
-SINGLES: dict[Field, tuple[str, ...]] = {
+SINGLES: dict[Field | Path, tuple[str, ...]] = {
     Field.TYPE: ("event_type",),
     Field.CATEGORY: ("category",),
     Field.SEVERITY: ("severity",),
@@ -92,18 +102,21 @@ UNSTORABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`field op value`. A missing field matches nothing, so that `Not` of it matches."""
+    """`field op value`. A missing field matches nothing, so that `Not` of it matches.
 
-    field: Field
+    What a `Path` leads to is compared as its type says (`store.query.metadata`).
+    """
+
+    field: Field | Path
     op: Op
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """`field:*`: the field has a value."""
+    """`field:*`: the field has a value. Of a `Path`, any value at all, be it null or a list."""
 
-    field: Field
+    field: Field | Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,18 @@ CHOICES: dict[str, list[Any]] = {
     "since": [NOON - timedelta(minutes=60), NOON - timedelta(minutes=30, seconds=29.5)],
     "until": [NOON - timedelta(minutes=10), NOON - timedelta(minutes=20, seconds=30)],
     "query": list(
-        map(parse, ["status:down", "-severity:*", "actor:user resource:download/a", "type:x.* or fail"])
+        map(
+            parse,
+            [
+                "status:down",
+                "-severity:*",
+                "actor:user resource:download/a",
+                "type:x.* or fail",
+                "@n:1.0",
+                "-@n>0",
+                "@title:S*,s*",
+            ],
+        )
     ),
 }
 

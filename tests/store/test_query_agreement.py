@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,11 +18,13 @@ from hypothesis import strategies as st
 
 from store.database_url import parsed
 from store.event import ActorType, Event, Severity, search_text
+from store.event_rows import read_events
+from store.event_selection import page, recheck
 from store.query import QueryError, compile_predicate, parse
 from store.query.folding import folded_search
 from store.query.parser import QUERY_MAX_LEVELS
 from store.query.sql import where
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Text
 from store.tables import events
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -46,10 +50,18 @@ class Stored:
         self._loop.run_until_complete(self._connection.execute(events.insert(), rows))
 
     def found(self, node: Node) -> set[UUID]:
-        """What the condition of `node` chooses."""
+        """What the condition of `node` chooses, and where that alone is not exact, whoever reads it keeps."""
+        wanted = recheck(node)
+        if wanted is not None:
+            return {event.id for event in self.narrowed(node) if wanted(event)}
         chosen = where(node, self._engine.dialect.name)
         rows = self._loop.run_until_complete(self._connection.execute(sa.select(events.c.id).where(chosen)))
         return set(rows.scalars())
+
+    def narrowed(self, node: Node) -> list[Event]:
+        """The events, read back, that the condition of `node` chooses."""
+        reading = read_events(self._connection, page(node, self._engine.dialect.name), 10_000)
+        return self._loop.run_until_complete(reading)[0]
 
     def close(self) -> None:
         for ending in (self._connection.close(), self._engine.dispose()):
@@ -85,6 +97,27 @@ def maybe(values: st.SearchStrategy[str]) -> st.SearchStrategy[str | None]:
     return st.none() | values
 
 
+KEYS = st.sampled_from(["a", "b", "A", "", "ß", "ss", "a.b", "0"]) | VALUES
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    VALUES,
+    st.sampled_from(["", "1", "1.0", "01", "true", "null", "-0", "é", "e\u0301"]),
+    st.integers(-2, 2),
+    st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, -(2**63), 10**16]),
+    st.sampled_from([0.0, -0.0, 1.0, 0.1, 0.30000000000000004, 1e16, 1e23, 5e-324, 1.7976931348623157e308]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+)
+METADATA = st.dictionaries(
+    KEYS,
+    st.recursive(
+        SCALARS,
+        lambda inner: st.dictionaries(KEYS, inner, max_size=2) | st.lists(inner, max_size=2),
+        max_leaves=4,
+    ),
+    max_size=3,
+)
+
 EVENTS = st.builds(
     Event,
     id=IDS,
@@ -98,7 +131,7 @@ EVENTS = st.builds(
     secondary_resource_id=maybe(VALUES),
     status=maybe(VALUES),
     severity=st.none() | st.sampled_from(Severity),
-    metadata=st.dictionaries(VALUES, VALUES | st.integers(-5, 5) | st.booleans() | st.none(), max_size=2),
+    metadata=METADATA,
     inserted_at=st.integers(0, 9).map(lambda seconds: NOON + timedelta(seconds=seconds)),
 )
 BATCHES = st.lists(EVENTS, min_size=1, max_size=8, unique_by=lambda event: event.id)
@@ -118,6 +151,54 @@ def starred(text: str, places: Sequence[int]) -> str:
         cut = place % (len(text) + 1)
         text = f"{text[:cut]}*{text[cut + place % 3 :]}"
     return text
+
+
+def paths_in(batch: Sequence[Event]) -> list[tuple[Path, Any]]:
+    """Every place in the metadata of `batch`, with what is there."""
+    found: list[tuple[Path, Any]] = []
+
+    def collect(value: dict[str, Any], keys: tuple[str, ...]) -> None:
+        for key, item in value.items():
+            found.append((Path((*keys, key)), item))
+            if isinstance(item, dict):
+                collect(item, (*keys, key))
+
+    for event in batch:
+        collect(event.metadata, ())
+    return found
+
+
+NUMBERS = ["0", "-0", "0.0", "1", "1.0", "1e0", "0.1", "0.10", "1e23", "1e400", "9007199254740993", "1e16"]
+NUMBERS += ["99999999999999991611392", "9223372036854775807", "10000000000000000", "4.9e-324", "-2"]
+
+
+def about_metadata(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
+    """Queries about places that are there, often with what is there, and about places that are not."""
+    known = paths_in(batch)
+    paths = st.builds(Path, st.lists(KEYS, min_size=1, max_size=2).map(tuple))
+    texts = SCALARS.map(as_asked) | st.sampled_from([*NUMBERS, "false"]) | VALUES
+    if known:
+        there = [(path, as_asked(value)) for path, value in known]
+        paths |= st.sampled_from([path for path, _ in known])
+        texts |= st.sampled_from([text for _, text in there])
+        exact = st.sampled_from([Compare(path, Op.EQ, text) for path, text in there])
+    else:
+        exact = st.nothing()
+    globs = st.builds(starred, texts, st.lists(st.integers(0, 12), min_size=1, max_size=3))
+    numbers = st.sampled_from(NUMBERS) | st.integers(-3, 3).map(str)
+    return st.one_of(
+        exact,
+        st.builds(Exists, paths),
+        st.builds(Compare, paths, st.just(Op.EQ), texts),
+        st.builds(Compare, paths, st.just(Op.CONTAINS), texts | texts.map(str.swapcase)),
+        st.builds(Compare, paths, st.just(Op.GLOB), globs),
+        st.builds(Compare, paths, st.sampled_from([Op.LT, Op.LE, Op.GT, Op.GE]), numbers),
+    )
+
+
+def as_asked(value: Any) -> str:
+    """A value of the metadata as someone would write it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def queries(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
@@ -144,6 +225,7 @@ def queries(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
             st.sampled_from([Op.EQ, Op.LT, Op.LE, Op.GT, Op.GE]),
             st.sampled_from(["info", "warning", "error"]),
         ),
+        about_metadata(batch),
     )
 
     def grown(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -172,6 +254,19 @@ def test_sql_and_predicate_choose_the_same_events(
     stored.fill(batch)
     for node in nodes:
         assert stored.found(node) == expected(batch, node), node
+
+
+def test_a_place_in_the_metadata_is_narrowed_down_to_rows_that_name_it(stored: Stored) -> None:
+    tries = [{"tries": 3}, {"tries": 3.0}, {"tries": "3"}, {"tries": 30}, {"tries": 4}, {"retries": 3}, {}]
+    batch = [Event(event_type="a.b", metadata=metadata) for metadata in tries]
+    stored.fill(batch)
+    assert len(stored.narrowed(parse("@tries:3"))) == 4
+    assert len(stored.narrowed(parse("@tries>3"))) == 5
+    assert len(stored.narrowed(parse("@tries:*"))) == 5
+    assert len(stored.narrowed(parse("@tries:4 OR @nowhere:1"))) == 1
+    assert len(stored.narrowed(parse("-@tries:3"))) == 7
+    for text in ("@tries:3", "@tries>3", "@tries:*", "-@tries:3"):
+        assert stored.found(parse(text)) == expected(batch, parse(text))
 
 
 AWKWARD_WORDS = r"""
@@ -247,6 +342,7 @@ def test_the_deepest_query_and_the_longest_needle_still_run(stored: Stored, need
     for node in (
         deepest(Compare(Field.RESOURCE, Op.CONTAINS, needle)),
         deepest(Compare(Field.STATUS, Op.CONTAINS, needle)),
+        deepest(Compare(Path(("title", needle)), Op.EQ, "3")),
     ):
         assert stored.found(node) == expected(batch, node)
 
@@ -259,6 +355,8 @@ def test_the_deepest_query_and_the_longest_needle_still_run(stored: Stored, need
         pytest.param("status~" + "s," * 490 + "s", id="parts"),
         pytest.param("resource~" + "s/:," * 247 + "s", id="parts of a pair"),
         pytest.param("resource:" + "a," * 490 + "a", id="pairs"),
+        pytest.param("@a:" + "1," * 490 + "1", id="numbers in the metadata"),
+        pytest.param("-@a:1 " * 166, id="exclusions of numbers"),
         pytest.param("-(" * 30 + "resource:" + "a," * 440 + "a" + ")" * 30, id="deep and wide"),
     ],
 )
@@ -273,7 +371,8 @@ def test_what_no_event_can_hold_is_found_nowhere(stored: Stored, value: str) -> 
     batch = [Event(event_type="a.b", status="a", resource_type="a", actor_id="b")]
     stored.fill(batch)
     nodes: list[Node] = [Text(value)]
-    nodes += [Compare(field, op, value) for field in Field for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
+    fields = [*Field, Path(("a",)), Path((value,))]
+    nodes += [Compare(field, op, value) for field in fields for op in (Op.EQ, Op.GLOB, Op.CONTAINS)]
     for node in nodes:
         assert stored.found(node) == expected(batch, node) == set()
         assert stored.found(Not(node)) == {batch[0].id}
@@ -282,7 +381,7 @@ def test_what_no_event_can_hold_is_found_nowhere(stored: Stored, value: str) -> 
 @pytest.mark.parametrize("value", ["'; DROP TABLE events; --", "%", "a_b"])
 def test_values_are_parameters(value: str) -> None:
     for dialect in ("sqlite", "postgresql", "mariadb"):
-        for field in Field:
+        for field in (*Field, Path((value,))):
             for op in (Op.EQ, Op.GLOB, Op.CONTAINS):
                 assert value not in str(where(Compare(field, op, value), dialect))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from store.query import EVERYTHING, QueryError, describe, parse
 from store.query.parser import QUERY_MAX_LENGTH, QUERY_MAX_LEVELS
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Text
 
 UUID_TEXT = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -122,6 +122,15 @@ WARNING_UP = Compare(Field.SEVERITY, Op.GE, "warning")
         ("status:*", Exists(Field.STATUS)),
         ("status!=*", Not(Exists(Field.STATUS))),
         ("-actor_id:*", Not(Exists(Field.ACTOR_ID))),
+        # Places in the metadata.
+        ("@error.code:5", Compare(Path(("error", "code")), Op.EQ, "5")),
+        ("@error.code>=-0.5", Compare(Path(("error", "code")), Op.GE, "-0.5")),
+        ("-@Error:*", Not(Exists(Path(("Error",))))),
+        ("@a!=x", Not(Compare(Path(("a",)), Op.EQ, "x"))),
+        ("@a~X b", And((Compare(Path(("a",)), Op.CONTAINS, "X"), B))),
+        ("@a:x*,y", Or((Compare(Path(("a",)), Op.GLOB, "x*"), Compare(Path(("a",)), Op.EQ, "y")))),
+        ('@"exit code"."".ключ-1:0', Compare(Path(("exit code", "", "ключ-1")), Op.EQ, "0")),
+        (r'@"a\"b.c" : 1', Compare(Path(('a"b.c',)), Op.EQ, "1")),
         # Pairs and ids.
         ("actor:User:42", equal(Field.ACTOR, "user:42")),
         ("actor:user/42", equal(Field.ACTOR, "user:42")),
@@ -167,8 +176,16 @@ def test_query_text_is_read_as_a_tree(text: str, tree: Node) -> None:
         ("actor:bob", 6, "no actor 'bob'; it is user, system or job"),
         ('resource:":9"', 9, "expected a type"),
         ("id:123", 3, "a UUID"),
-        ("@error.code:5", 0, "(@…) is not supported yet"),
-        ("a @error.code:5", 2, "not supported yet"),
+        ("@", 0, "expected a key after '@'"),
+        ("a @:5", 2, "expected a key after '@'"),
+        ("@error.:5", 6, "expected a key after '.'"),
+        ("a @error b", 9, "expected ':' or a comparison after '@error'; with :* it finds"),
+        ("@error", 6, "expected ':' or a comparison"),
+        ("@tags[0]:x", 5, "a place in a list cannot be asked for"),
+        ("@tries>many", 7, "no number 'many'; > compares numbers"),
+        ("@tries>=5,6", 10, ">= takes one value"),
+        ('@"a', 0, "this quote is not closed"),
+        (r'@"a\q":1', 3, "unknown escape"),
         ("/time.*out/", 0, "(/…/) is not supported yet"),
         ("status:/f/", 7, "not supported yet"),
         ("a last:15m", 2, "last: is not supported yet"),
@@ -240,6 +257,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 )
 PLAIN = st.sampled_from([Field.STATUS, Field.ACTOR_ID, Field.RESOURCE_TYPE, Field.RESOURCE_ID])
 GLOBS = TEXTS.filter(lambda text: "*" in text and text.strip("*"))
+PATHS = st.builds(Path, st.lists(TEXTS, min_size=1, max_size=3).map(tuple))
 LEAVES: st.SearchStrategy[Node] = st.one_of(
     st.builds(Text, TEXTS),
     st.builds(Exists, st.sampled_from(Field)),
@@ -254,6 +272,10 @@ LEAVES: st.SearchStrategy[Node] = st.one_of(
         st.sampled_from([Op.EQ, Op.LT, Op.LE, Op.GT, Op.GE]),
         st.sampled_from(["info", "warning", "error"]),
     ),
+    st.builds(Exists, PATHS),
+    st.builds(Compare, PATHS, st.sampled_from([Op.EQ, Op.CONTAINS]), TEXTS),
+    st.builds(Compare, PATHS, st.just(Op.GLOB), GLOBS),
+    st.builds(Compare, PATHS, st.sampled_from([Op.LT, Op.GE]), st.sampled_from(["0", "-1.5e9", "2E-3"])),
     st.builds(equal, st.just(Field.ACTOR), TEXTS.map(lambda text: f"job:{text}" if text else "job")),
     st.builds(equal, st.just(Field.RESOURCE), TEXTS.map(lambda text: f"movie/{text}" if text else "movie")),
     st.builds(equal, st.just(Field.ID), st.uuids().map(str)),

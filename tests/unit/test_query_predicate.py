@@ -10,7 +10,7 @@ import pytest
 import store.query.predicate
 from store.event import Event, Severity, search_text
 from store.query import QueryError, compile_predicate, parse
-from store.query.syntax import Compare, Field, Node, Not, Op, Or, Text
+from store.query.syntax import Compare, Field, Node, Not, Op, Or, Path, Text
 
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 FAILED = Event(
@@ -148,6 +148,44 @@ def test_a_star_stands_for_any_text_and_nothing_else_is_special(
     assert [text for text, event in events.items() if matches(event)] == matching
 
 
+NESTED = {
+    "error": {"code": 5, "Code": "five", "nul": None, "": 0.1, "deep": {"er": [1, {"x": 1}]}},
+    "text": "5",
+    "yes": True,
+    "no": False,
+    "big": 2**53 + 1,
+    "tiny": 5e-324,
+    "size": 1e23,
+    "label": "Straße",
+}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "@error.code:5 @error.code:5.0 @error.code:5e0 @error.code:50e-1",
+        "@error.code>4.9 @error.code>=5 @error.code<=5 @error.code<5.1",
+        "@text:5 -@text:5.0 -@text>4",
+        "@error.Code:five -@error.Code:FIVE @error.Code~FIV @error.Code:f*e",
+        "@yes:true @no:false -@yes:1 -@no:0 -@yes>0 -@yes:tr* -@yes~true",
+        '@error.nul:null @error.nul:* -@error.nul:"" -@error.nul:0',
+        '@error."":0.1 -@error."":0.10000000000000001 @error."":0.10',
+        "@big:9007199254740993 -@big:9007199254740992 @big>9007199254740992",
+        "@size:1e23 @size:100000000000000000000000 -@size:99999999999999991611392",
+        "@tiny>0 @tiny:5e-324 -@tiny:0",
+        "@label~STRASSE @label:Stra*e -@label:strasse",
+        "@error:* @error.deep:* @error.deep.er:* -@error:x -@error~code -@error:x* -@error>0",
+        "-@error.deep.er.x:* -@error.code.x:* -@nothing:* -@Text:5 -@nothing<5",
+        "@error.code!=6 @nothing!=6 @error.code:6,5",
+    ],
+)
+def test_what_a_place_in_the_metadata_holds_is_compared_by_its_type(query: str) -> None:
+    event = Event(event_type="a.b", metadata=NESTED)
+    assert compile_predicate(parse(query))(event)
+    for part in query.split():
+        assert compile_predicate(parse(part))(event), part
+
+
 def test_the_searchable_text_is_put_together_once_an_event_and_only_when_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -177,6 +215,8 @@ def test_the_searchable_text_is_put_together_once_an_event_and_only_when_needed(
         Compare(Field.ACTOR, Op.GE, "user"),
         Compare(Field.ID, Op.LE, str(ID)),
         Compare(Field.SEVERITY, Op.GE, "fatal"),
+        Compare(Path(("a",)), Op.GE, "many"),
+        Compare(Path(("a",)), Op.GE, "NaN"),
     ],
 )
 def test_what_has_no_order_is_refused(node: Compare) -> None:
