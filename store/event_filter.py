@@ -15,8 +15,10 @@ from store.query.syntax import (
     Field,
     Node,
     Not,
+    Op,
     Or,
     Path,
+    Regex,
     Text,
     all_of,
 )
@@ -93,9 +95,9 @@ class EventFilter:
 
 
 def _fields(node: Node) -> set[Field | None]:
-    """The fields that `node` looks at, None for all text and for what is in the metadata."""
+    """The fields that `node` looks at, None for those that the rollups do not tell."""
     match node:
-        case Text():
+        case Text() | Regex() | Compare(op=Op.REGEX):
             return {None}
         case Not(operand):
             return _fields(operand)

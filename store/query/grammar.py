@@ -88,7 +88,7 @@ def _explanation(before: list[str], rest: str, expected: frozenset[str]) -> str:
         case "'":
             return "a phrase is put in double quotes"
         case "/":
-            return "a regular expression (/…/) is not supported yet; to search for the text, quote it"
+            return "a regular expression ends with a / and a space (/a.*b/); to search for the text, quote it"
         case "|" | "&":
             return f"{wanted}; OR can be written ||, and AND &&"
         case "@" if term_expected and rest.startswith('@"'):

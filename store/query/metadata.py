@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from store.event import INT_MAX, INT_MIN
 from store.query.patterns import Test, glob
+from store.query.regex import searcher
 from store.query.syntax import Compare, Op, Path, QueryError
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
@@ -79,6 +80,8 @@ def _unordered(compare: Compare) -> Test:
         case Op.CONTAINS:
             needle = value.casefold()
             return _on_text(lambda candidate: needle in candidate.casefold())
+        case Op.REGEX:
+            return _on_text(searcher(value))
         case _:
             return _equal(value)
 

@@ -8,6 +8,7 @@ print numbers and read keys, and some fail on what something else wrote into the
 from __future__ import annotations
 
 from store.query.metadata import written_as
+from store.query.regex import required_text
 from store.query.syntax import Compare, Exists, Op, Path
 
 Pieces = tuple[str, ...]
@@ -30,8 +31,15 @@ def pieces_of(node: Compare | Exists, path: Path) -> list[Pieces]:
             return [_folded(f"{key}\n{start}", *pieces)]
         case Op.CONTAINS:
             return [_folded(f"{key}\n", node.value)]
+        case Op.REGEX:
+            return [_folded(f"{key}\n", required_text(node.value))]
         case Op.LT | Op.LE | Op.GT | Op.GE:
             return [_folded(f"{key}\n")]
+
+
+def text_pieces(pattern: str) -> Pieces:
+    """What the searchable text that fits the regular expression `pattern` has."""
+    return _folded(required_text(pattern))
 
 
 def _folded(*pieces: str) -> Pieces:

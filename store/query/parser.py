@@ -9,6 +9,7 @@ from uuid import UUID
 from store.event import ActorType, Severity, split_reference
 from store.query.metadata import number
 from store.query.quoting import Written, read_keys, write_path, write_pattern, write_value, write_word
+from store.query.regex import write_regex, written_pattern
 from store.query.syntax import (
     EVERYTHING,
     FIELD_NAMES,
@@ -24,6 +25,7 @@ from store.query.syntax import (
     Or,
     Path,
     QueryError,
+    Regex,
     Text,
 )
 
@@ -49,11 +51,13 @@ _OPS: dict[str, tuple[Op, bool]] = {
     "<=": (Op.LE, False),
     ">": (Op.GT, False),
     ">=": (Op.GE, False),
+    "=~": (Op.REGEX, False),
+    "~=": (Op.REGEX, False),
 }
 """What stands between a field and its value, without the colon before it: the comparison, and whether negated."""
 _ORDERED = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 _ACTORS = frozenset(str(actor) for actor in ActorType)
-_LISTED = frozenset({Op.EQ, Op.GLOB})
+_LISTED = frozenset({Op.EQ, Op.GLOB, Op.REGEX})
 
 
 def parse(text: str) -> Node:
@@ -74,6 +78,8 @@ def parse(text: str) -> Node:
 
 
 def _written(token: Token) -> Written:
+    if token.type == "REGEX":
+        return Written(token[1:-1], False, _start(token), regex=True)
     return Written.read(token, _start(token))
 
 
@@ -117,6 +123,8 @@ def _check_level(tree: Tree[Token], level: int) -> None:
 
 
 def _text(value: Written) -> Node:
+    if value.regex:
+        return Regex(written_pattern(value.text, value.column))
     if value.anything:
         return EVERYTHING
     text = value.text.strip("*") if value.glob else value.text
@@ -131,8 +139,6 @@ def _comparison(tree: Tree[Token], level: int) -> Node:
     name, sign, *tokens = _tokens(tree)
     symbol = sign.removeprefix(":")
     field = FIELD_NAMES[name.lower()] if name.type == "FIELD" else Path(read_keys(name, _start(name)))
-    if symbol not in _OPS:
-        raise QueryError(f"{sign} (a regular expression) is not supported yet; ~ finds a part", _start(sign))
     op, negated = _OPS[symbol]
     if op in _ORDERED and isinstance(field, Field) and field is not Field.SEVERITY:
         raise QueryError(
@@ -152,6 +158,10 @@ def _comparison(tree: Tree[Token], level: int) -> Node:
 
 
 def _leaf(field: Field | Path, op: Op, value: Written) -> Node:
+    if op is Op.REGEX or value.regex:
+        if op in _ORDERED:
+            raise QueryError(f"{op} takes no regular expression", value.column)
+        return Compare(field, Op.REGEX, written_pattern(value.text, value.column))
     if op is Op.EQ and value.anything:
         return Exists(field)
     if op is Op.CONTAINS:
@@ -213,6 +223,8 @@ def _described(node: Node, within: type[Node] | None = None) -> str:
     match node:
         case Text(value):
             return write_word(value)
+        case Regex(pattern):
+            return write_regex(pattern)
         case Exists(field):
             return f"{_field_text(field)}:*"
         case Compare(field, op, _):
@@ -253,4 +265,10 @@ def _field_text(field: Field | Path) -> str:
 
 
 def _value_text(compare: Compare) -> str:
-    return write_pattern(compare.value) if compare.op is Op.GLOB else write_value(compare.value)
+    match compare.op:
+        case Op.GLOB:
+            return write_pattern(compare.value)
+        case Op.REGEX:
+            return write_regex(compare.value)
+        case _:
+            return write_value(compare.value)

@@ -9,9 +9,11 @@ from typing import Any
 from store.event import Event, search_text, split_reference
 from store.query import metadata
 from store.query.patterns import Test, glob
+from store.query.regex import searcher
 from store.query.syntax import (
     PAIRS,
     SINGLES,
+    WRITTEN,
     And,
     Compare,
     Exists,
@@ -21,6 +23,7 @@ from store.query.syntax import (
     Op,
     Or,
     Path,
+    Regex,
     Text,
     canonical_uuid,
     pair_separators,
@@ -65,6 +68,9 @@ def _compile(node: Node, text_of: _LastText) -> Predicate:
         case Text(value):
             needle = value.casefold()
             return lambda event: needle in text_of(event)
+        case Regex(pattern):
+            matches = searcher(pattern)
+            return lambda event: matches(text_of(event))
         case Not(operand):
             inner = _compile(operand, text_of)
             return lambda event: not inner(event)
@@ -78,8 +84,15 @@ def _compile(node: Node, text_of: _LastText) -> Predicate:
             return _exists(field)
         case Compare(Path() as path):
             return _of_metadata(metadata.value_test(node, path))
+        case Compare(field, Op.REGEX, pattern):
+            test = _on_text(searcher(pattern))
+            return _any([_on(attrgetter(name), test) for name in WRITTEN.get(field) or SINGLES[field]])
         case Compare(field, _, _):
             return _compare_pair(node) if field in PAIRS else _compare_single(node)
+
+
+def _on_text(test: Callable[[str], bool]) -> Test:
+    return lambda candidate: candidate is not None and test(str(candidate))
 
 
 def _of_metadata(test: Callable[[dict[str, Any]], bool]) -> Predicate:
@@ -92,7 +105,7 @@ def _cheapest_first(operands: Sequence[Node]) -> list[Node]:
 
 def _reads_text(node: Node) -> bool:
     match node:
-        case Text():
+        case Text() | Regex():
             return True
         case Not(operand):
             return _reads_text(operand)
@@ -179,6 +192,8 @@ def _value_test(compare: Compare) -> Test:
         case Op.LT | Op.LE | Op.GT | Op.GE:
             allowed = severities(compare)
             return lambda candidate: candidate in allowed
+        case Op.REGEX:
+            return _on_text(searcher(value))
 
 
 def _compare_pair(compare: Compare) -> Predicate:

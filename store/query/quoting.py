@@ -21,11 +21,15 @@ _BARE_PIECE = re.compile(r"[\w.+@#%/:'-]*")
 
 
 class Written(NamedTuple):
-    """A word or value as it was meant. `text` has a `*` for each that stood unquoted, when `glob` is true."""
+    """A word or value as it was meant. `text` has a `*` for each that stood unquoted, when `glob` is true.
+
+    When `regex` is true, it stood between slashes, and is what stood there.
+    """
 
     text: str
     glob: bool
     column: int
+    regex: bool = False
 
     @classmethod
     def read(cls, text: str, column: int) -> Written:

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement
 
 from store.event import split_reference
 from store.query.folding import Pattern, folded_search
-from store.query.narrowing import Pieces, pieces_of
+from store.query.narrowing import Pieces, pieces_of, text_pieces
+from store.query.regex import required_text
 from store.query.syntax import (
     PAIRS,
     SINGLES,
@@ -30,6 +31,7 @@ from store.query.syntax import (
     Op,
     Or,
     Path,
+    Regex,
     Text,
     canonical_uuid,
     pair_separators,
@@ -78,6 +80,8 @@ def is_exact(node: Node) -> bool:
             return is_exact(operand)
         case And(operands) | Or(operands):
             return all(map(is_exact, operands))
+        case Compare(op=Op.REGEX) | Regex():
+            return False
         case Compare(field) | Exists(field):
             return not isinstance(field, Path)
         case Text():
@@ -216,6 +220,12 @@ def _condition(node: Node, dialect: _Dialect, *, widened: bool) -> _Condition:
             return _chain(sa.or_, sa.false(), _conditions(operands, dialect, widened=widened))
         case Exists(Path() as path) | Compare(Path() as path):
             return _hinted(pieces_of(node, path), dialect) if widened else sa.false()
+        case Regex(pattern):
+            return _hinted([text_pieces(pattern)], dialect) if widened else sa.false()
+        case Compare(field, Op.REGEX, pattern):
+            part = required_text(pattern)
+            narrowed = Compare(field, Op.CONTAINS, part) if part else Exists(field)
+            return _condition(narrowed, dialect, widened=widened) if widened else sa.false()
         case Exists(field):
             names = SINGLES.get(field) or [name for pair in PAIRS[field] for name in pair]
             return sa.or_(*(events.c[name].is_not(None) for name in names))
@@ -283,6 +293,8 @@ def _test(compare: Compare, name: str, value: str, dialect: _Dialect) -> _Condit
             return _contains(column, value.casefold(), dialect, folded=name in _FOLDED_COLUMNS)
         case Op.LT | Op.LE | Op.GT | Op.GE:
             return column.in_(sorted(severities(compare)))
+        case Op.REGEX:
+            raise AssertionError("narrowed down before")
 
 
 def _contains(column: _Column, needle: str, dialect: _Dialect, *, folded: bool) -> _Condition:

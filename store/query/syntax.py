@@ -62,7 +62,8 @@ FIELD_NAMES: dict[str, Field] = {
 class Op(StrEnum):
     """How a field is compared. Severity and numbers are ordered; `CONTAINS` folds case, the others do not.
 
-    `EQ` is exact, whatever characters the value has; in a `GLOB` each `*` stands for any text, even none.
+    `EQ` is exact, whatever characters the value has; in a `GLOB` each `*` stands for any text, even none. A `REGEX`
+    searches, folded as well (`store.query.regex`); of a pair, in what `store.event.Event.actor` and its like write.
     """
 
     EQ = "="
@@ -72,6 +73,7 @@ class Op(StrEnum):
     GT = ">"
     GE = ">="
     CONTAINS = "~"
+    REGEX = "=~"
 
 
 PAIRS: dict[Field | Path, tuple[tuple[str, str], ...]] = {
@@ -82,6 +84,12 @@ PAIRS: dict[Field | Path, tuple[tuple[str, str], ...]] = {
     ),
 }
 """The event's attributes, as (type, id), that a pair field looks at: one couple a role."""
+
+WRITTEN: dict[Field | Path, tuple[str, ...]] = {
+    Field.ACTOR: ("actor",),
+    Field.RESOURCE: ("resource", "secondary_resource"),
+}
+"""The event's attributes that have a pair as it is written: one a role."""
 
 SINGLES: dict[Field | Path, tuple[str, ...]] = {
     Field.TYPE: ("event_type",),
@@ -127,6 +135,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Regex:
+    """`/pattern/`: searched in `store.event.search_text`, whose parts are lines."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """Everything that `operand` does not match, events that lack its field included."""
 
@@ -147,7 +162,7 @@ class Or:
     operands: tuple[Node, ...]
 
 
-Node = Compare | Exists | Text | Not | And | Or
+Node = Compare | Exists | Text | Regex | Not | And | Or
 
 EVERYTHING = And(())
 """The query that matches every event."""

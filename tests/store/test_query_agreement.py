@@ -23,8 +23,9 @@ from store.event_selection import page, recheck
 from store.query import QueryError, compile_predicate, parse
 from store.query.folding import folded_search
 from store.query.parser import QUERY_MAX_LEVELS
+from store.query.regex import written_pattern
 from store.query.sql import where
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Text
 from store.tables import events
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -192,8 +193,24 @@ def about_metadata(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
         st.builds(Compare, paths, st.just(Op.EQ), texts),
         st.builds(Compare, paths, st.just(Op.CONTAINS), texts | texts.map(str.swapcase)),
         st.builds(Compare, paths, st.just(Op.GLOB), globs),
+        st.builds(Compare, paths, st.just(Op.REGEX), patterns(texts)),
         st.builds(Compare, paths, st.sampled_from([Op.LT, Op.LE, Op.GT, Op.GE]), numbers),
     )
+
+
+def patterns(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Regular expressions that find `texts`, or nearly so."""
+    pieces = texts.map(lambda text: re.sub(r"\n|[^\w\s]", r".", text)) | st.sampled_from(
+        ["^", "$", ".*", "(a|b)", "[^a]", "x?", "s+", "k{2}", r"\d", r"\.", "(?-i)", "|"]
+    )
+    return st.lists(pieces, min_size=1, max_size=3).map("".join).filter(is_regex)
+
+
+def is_regex(pattern: str) -> bool:
+    try:
+        return bool(written_pattern(pattern))
+    except QueryError:
+        return False
 
 
 def as_asked(value: Any) -> str:
@@ -226,6 +243,8 @@ def queries(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
             st.sampled_from(["info", "warning", "error"]),
         ),
         about_metadata(batch),
+        st.builds(Regex, patterns(needles)),
+        st.builds(Compare, st.sampled_from(Field), st.just(Op.REGEX), patterns(needles)),
     )
 
     def grown(operands: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -263,6 +282,8 @@ def test_a_place_in_the_metadata_is_narrowed_down_to_rows_that_name_it(stored: S
     assert len(stored.narrowed(parse("@tries:3"))) == 4
     assert len(stored.narrowed(parse("@tries>3"))) == 5
     assert len(stored.narrowed(parse("@tries:*"))) == 5
+    assert len(stored.narrowed(parse("/tri+es/ type:a.b"))) == 6
+    assert len(stored.narrowed(parse("@tries:/x/"))) == 0
     assert len(stored.narrowed(parse("@tries:4 OR @nowhere:1"))) == 1
     assert len(stored.narrowed(parse("-@tries:3"))) == 7
     for text in ("@tries:3", "@tries>3", "@tries:*", "-@tries:3"):

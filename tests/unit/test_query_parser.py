@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from store.query import EVERYTHING, QueryError, describe, parse
 from store.query.parser import QUERY_MAX_LENGTH, QUERY_MAX_LEVELS
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Text
 
 UUID_TEXT = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 def equal(field: Field, value: str) -> Compare:
     return Compare(field, Op.EQ, value)
+
+
+def regex(field: Field, pattern: str) -> Compare:
+    return Compare(field, Op.REGEX, pattern)
 
 
 def type_is(value: str) -> Compare:
@@ -131,6 +135,20 @@ WARNING_UP = Compare(Field.SEVERITY, Op.GE, "warning")
         ("@a:x*,y", Or((Compare(Path(("a",)), Op.GLOB, "x*"), Compare(Path(("a",)), Op.EQ, "y")))),
         ('@"exit code"."".ключ-1:0', Compare(Path(("exit code", "", "ключ-1")), Op.EQ, "0")),
         (r'@"a\"b.c" : 1', Compare(Path(('a"b.c',)), Op.EQ, "1")),
+        # Regular expressions.
+        ("/time.*out/ a", And((Regex("time.*out"), A))),
+        (r"-/a\/b|c d\.e/", Not(Regex(r"a/b|c d\.e"))),
+        ("(/a b/)", Regex("a b")),
+        ("status:/^f.*d$/", regex(Field.STATUS, "^f.*d$")),
+        ("status=~f.*", regex(Field.STATUS, "f.*")),
+        ('status ~= "a, (b)"', regex(Field.STATUS, "a, (b)")),
+        ("status~/F/", regex(Field.STATUS, "F")),
+        ("status!~/f/", Not(regex(Field.STATUS, "f"))),
+        ("status!=/f/", Not(regex(Field.STATUS, "f"))),
+        ("status:/a,b/,c", Or((regex(Field.STATUS, "a,b"), status_is("c")))),
+        ("severity:/r+/", regex(Field.SEVERITY, "r+")),
+        ("resource:/a:b/", regex(Field.RESOURCE, "a:b")),
+        ("@a.b:/x/", Compare(Path(("a", "b")), Op.REGEX, "x")),
         # Pairs and ids.
         ("actor:User:42", equal(Field.ACTOR, "user:42")),
         ("actor:user/42", equal(Field.ACTOR, "user:42")),
@@ -169,7 +187,15 @@ def test_query_text_is_read_as_a_tree(text: str, tree: Node) -> None:
         ("severity:w*", 9, "info, warning or error"),
         ("severity~warn", 9, "not ~"),
         ("severity>=info,error", 15, ">= takes one value"),
-        ("status=~f.*", 6, "not supported yet"),
+        ("status>=/f/", 6, "status has no order"),
+        ("severity>=/w/", 10, ">= takes no regular expression"),
+        ("a /b(/", 2, "no regular expression: missing )"),
+        ("status:/(?=x)/", 7, "no regular expression: invalid perl operator"),
+        (r"status=~a\1", 8, "no regular expression: invalid escape sequence"),
+        ("status:/((a{30}){30}){30}/", 7, "no regular expression: invalid repetition size"),
+        (r"/(\pL{500}){2}/", 0, "no regular expression: pattern too large"),
+        ("/a\tb/", 0, r"U+0009 in a regular expression is written \x{9}"),
+        ('status=~""', 8, "expected a regular expression"),
         ("status~f*", 7, "without *"),
         ('status:"a*"*', 7, "a quoted *"),
         ("status:a*,'b'", 10, "double quotes"),
@@ -186,8 +212,9 @@ def test_query_text_is_read_as_a_tree(text: str, tree: Node) -> None:
         ("@tries>=5,6", 10, ">= takes one value"),
         ('@"a', 0, "this quote is not closed"),
         (r'@"a\q":1', 3, "unknown escape"),
-        ("/time.*out/", 0, "(/…/) is not supported yet"),
-        ("status:/f/", 7, "not supported yet"),
+        ("/var/log", 0, "ends with a / and a space (/a.*b/); to search for the text, quote it"),
+        ("status:/f", 7, "ends with a /"),
+        ("//", 0, "ends with a /"),
         ("a last:15m", 2, "last: is not supported yet"),
         ("Since:14:05", 0, "since: is not supported yet"),
         ("until>=-5m", 0, "until: is not supported yet"),
@@ -257,6 +284,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 )
 PLAIN = st.sampled_from([Field.STATUS, Field.ACTOR_ID, Field.RESOURCE_TYPE, Field.RESOURCE_ID])
 GLOBS = TEXTS.filter(lambda text: "*" in text and text.strip("*"))
+PATTERNS = st.sampled_from(
+    ["a", "a/b", r"a\\/b", r"\[x\]", '"', "a|b c", "(?-i)É", "[/]", "x{2},", r"\x{1b}"]
+)
 PATHS = st.builds(Path, st.lists(TEXTS, min_size=1, max_size=3).map(tuple))
 LEAVES: st.SearchStrategy[Node] = st.one_of(
     st.builds(Text, TEXTS),
@@ -273,6 +303,8 @@ LEAVES: st.SearchStrategy[Node] = st.one_of(
         st.sampled_from(["info", "warning", "error"]),
     ),
     st.builds(Exists, PATHS),
+    st.builds(Regex, PATTERNS),
+    st.builds(Compare, st.just(Field.ACTOR) | PATHS, st.just(Op.REGEX), PATTERNS),
     st.builds(Compare, PATHS, st.sampled_from([Op.EQ, Op.CONTAINS]), TEXTS),
     st.builds(Compare, PATHS, st.just(Op.GLOB), GLOBS),
     st.builds(Compare, PATHS, st.sampled_from([Op.LT, Op.GE]), st.sampled_from(["0", "-1.5e9", "2E-3"])),
@@ -325,8 +357,8 @@ def test_parentheses_alone_are_no_level() -> None:
 def test_neither_lark_nor_sqlalchemy_is_imported_before_a_query_is_read() -> None:
     program = (
         "import sys, store.query as q; q.parse(''); "
-        "assert not {'lark', 'sqlalchemy'} & set(sys.modules), 'imported too early'; "
-        "q.parse('a'); assert 'lark' in sys.modules"
+        "assert not {'lark', 're2', 'sqlalchemy'} & set(sys.modules), 'imported too early'; "
+        "q.parse('a'); assert 'lark' in sys.modules and 're2' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
