@@ -19,7 +19,9 @@ from store.query.syntax import (
     Or,
     Path,
     Regex,
+    Since,
     Text,
+    Until,
     all_of,
 )
 
@@ -97,7 +99,7 @@ class EventFilter:
 def _fields(node: Node) -> set[Field | None]:
     """The fields that `node` looks at, None for those that the rollups do not tell."""
     match node:
-        case Text() | Regex() | Compare(op=Op.REGEX):
+        case Text() | Regex() | Since() | Until() | Compare(op=Op.REGEX):
             return {None}
         case Not(operand):
             return _fields(operand)

@@ -29,16 +29,17 @@ def start_place(query: str | None, at: str | None) -> Place | None:
     if query is None and at is None:
         return None
     from monitor.model.filter import Filter
-    from monitor.model.moments import parse_place
     from monitor.model.place import Place
+    from store.query.moments import parse_moment
     from store.query.parser import parse
 
+    now = datetime.now(UTC)
     try:
-        shown = Filter() if query is None else Filter().with_query(query, parse(query))
+        shown = Filter() if query is None else Filter().with_query(query, parse(query, now, UTC))
     except ValueError as error:
         fail(f"--query: {error}")
     try:
-        return Place(shown, None if at is None else parse_place(at, datetime.now(UTC), UTC))
+        return Place(shown, None if at is None else parse_moment(at, now, UTC))
     except ValueError as error:
         fail(f"--at: {error}")
 

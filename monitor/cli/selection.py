@@ -70,7 +70,9 @@ def chosen_events(
         except ValueError as error:
             fail(f"{name}: {error}")
     try:
-        return EventFilter(query=parse(" ".join(query or [])), since=bounds[0], until=bounds[1])
+        return EventFilter(
+            query=parse(" ".join(query or []), now, zone.read), since=bounds[0], until=bounds[1]
+        )
     except QueryError as error:
         fail(f"column {error.column + 1}: {error}")
 

@@ -69,7 +69,8 @@ def tail(
 
     A filter that begins with a minus goes after --, as in `evtop tail -- -actor:system`.
 
-    TIME is a moment (2026-11-21, 2026-11-21T14:05, 2026-11-21T14:05:30Z) or how long ago it was (30s, 15m, 2h, 3d, 1w).
+    TIME is a moment (2026-11-21, 2026-11-21T14:05, 2026-11-21T14:05:30Z) or how long ago it was (30s, 15m, 2h, 3d, 1w),
+    or the last time it was 14:05.
 
     Exit status 0, also when nothing matches, unless --exit-code asks for 4; 1 when something went wrong.
     """

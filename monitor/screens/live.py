@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -26,10 +28,13 @@ from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event, Severity
+from store.query.moments import slid
 from store.query.syntax import QueryError
 
 COUNTS_EVERY = 0.5
 """Seconds between two countings of facets and histogram, which cost with the number of event types."""
+SLIDE_EVERY = 10.0
+"""Seconds between two times that `last:` is counted back anew, which looks at all recent events."""
 HINTS = [
     ("?", "help"),
     ("/", "filter"),
@@ -74,6 +79,7 @@ class LiveScreen(CountingScreen):
         self._before_editing = Filter()
         self._aside = Filter()
         self._counts_due = 0.0
+        self._slide_due = 0.0
 
     def compose(self) -> ComposeResult:
         """Status line, panes, timeline, filter bar, key hints."""
@@ -120,6 +126,7 @@ class LiveScreen(CountingScreen):
         if self.console.tick() >= self._counts_due or (arrivals and arrivals.opening):
             self._counts_due = self.console.tick() + COUNTS_EVERY
             self.show_counts()
+            self._slide()
         if model.opened and self._starts_at is not None:
             start, self._starts_at = self._starts_at, None
             self._begin_at(start)
@@ -230,7 +237,7 @@ class LiveScreen(CountingScreen):
 
         bar = self.query_one(FilterBar)
         try:
-            query = parse(message.text)
+            query = parse(message.text, self.console.now(), self.console.zone.tzinfo)
         except QueryError as error:
             bar.show_error(str(error), error.column)
             return
@@ -254,6 +261,18 @@ class LiveScreen(CountingScreen):
             self.filter_rows(shown)
             self._counts_due = 0.0
         self.advance()
+
+    def _slide(self) -> None:
+        """Let what `last:` means move on with the clock, while the newest rows are followed."""
+        tick, timeline = self.console.tick(), self.console.model.timeline
+        held = timeline.frozen or self.is_reading or self.query_one(FilterBar).display
+        if tick < self._slide_due or held or not self.timeline.viewport.following:
+            return
+        self._slide_due = tick + SLIDE_EVERY
+        query = slid(self.shown.query, self.console.now())
+        if query != self.shown.query:
+            self.shown = replace(self.shown, query=query)
+            self.filter_rows(self.shown)
 
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_screen(ResourceScreen(resource_type, resource_id))

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from textual.binding import Binding
+from textual.worker import Worker
 
 from monitor.messages import StoreReadFailed
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
-from monitor.model.moments import parse_place
 from monitor.model.note import incident_note
 from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
@@ -22,6 +22,7 @@ from monitor.text import clean
 from monitor.widgets.timeline_view import TimelineView
 from store.errors import StoreError, StoreUnavailableError
 from store.event import Event
+from store.query.moments import parse_moment
 from store.query.predicate import compile_predicate
 from store.query.syntax import Compare, Field, Node, Op
 from store.wire import encode
@@ -66,6 +67,7 @@ class TimelineScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._reading = False
+        self._worker: Worker[None] | None = None
         self._retry_at = 0.0
         self._wished: Callable[[], Awaitable[None]] | None = None
         self._sought: tuple[str, Node] | None = None
@@ -139,13 +141,23 @@ class TimelineScreen(ConsoleScreen):
     def action_find(self) -> None:
         """Ask for what to find; the rest stays in sight."""
 
+        console = self.console
+
+        def read(text: str) -> tuple[str, Node]:
+            # Lark costs more to import than the first paint may wait for.
+            from store.query.parser import parse
+
+            if not text:
+                raise ValueError("type what to find")
+            return text, parse(text, console.now(), console.zone.tzinfo)
+
         def found(sought: tuple[str, Node] | None) -> None:
             if sought is not None:
                 self._sought = sought
                 self.action_find_step(-1 if self.timeline.viewport.following else 1)
 
         text = "" if self._sought is None else self._sought[0]
-        self.console.open_screen(LinePrompt("find", "words, field:value", _query, text), found)
+        console.open_screen(LinePrompt("find", "words, field:value", read, text), found)
 
     def action_find_step(self, step: int) -> None:
         """Go to the next or previous event that is looked for."""
@@ -181,7 +193,7 @@ class TimelineScreen(ConsoleScreen):
         console = self.console
 
         def read(text: str) -> datetime:
-            return parse_place(text, console.now(), console.zone.tzinfo)
+            return parse_moment(text, console.now(), console.zone.tzinfo)
 
         def chosen(moment: datetime | None) -> None:
             if moment is not None:
@@ -261,7 +273,7 @@ class TimelineScreen(ConsoleScreen):
         """Read from the store beside everything else, unless something is being read, or could not be right before."""
         if not self._reading and self.console.tick() >= self._retry_at and self.console.reader is not None:
             self._reading = True
-            self.run_worker(self._attempted(step), group="reading", exit_on_error=False)
+            self._worker = self.run_worker(self._attempted(step), group="reading", exit_on_error=False)
 
     def _read_at_wish(self, step: Callable[[], Awaitable[None]]) -> None:
         """Read what a key asked for, as soon as what is being read now has come; a later key takes its place."""
@@ -376,6 +388,10 @@ class TimelineScreen(ConsoleScreen):
 
     def filter_rows(self, shown: Filter) -> None:
         """Show what matches `shown`; whoever reads stays at the row, or at the one after it."""
+        # A search through the whole store for the old filter must not hold up the new one.
+        if self._worker is not None:
+            self._worker.cancel()
+        self._reading, self._wished = False, None
         rows, viewport = self._rows, self.timeline.viewport
         row = None if viewport.following else viewport.row
         rows.apply(shown)
@@ -386,12 +402,3 @@ class TimelineScreen(ConsoleScreen):
     def tell(self, text: str) -> None:
         """A word on why a key did nothing."""
         self.notify(clean(text), markup=False, timeout=2)
-
-
-def _query(text: str) -> tuple[str, Node]:
-    # Lark costs more to import than the first paint may wait for.
-    from store.query.parser import parse
-
-    if not text:
-        raise ValueError("type what to find")
-    return text, parse(text)

@@ -14,9 +14,8 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from store.query.syntax import FIELD_NAMES, Field, QueryError
+from store.query.syntax import FIELD_NAMES, TIME_NAMES, Field, QueryError
 
-_NOT_YET = frozenset({"last", "since", "until"})
 _SEPARATORS = {"_OR": "OR", "_COMMA": "','", "RPAR": "')'"}
 _QUOTED_KEY = 'one of other characters is quoted, as in @"exit code"'
 _OPERATOR = re.compile("[:=<>~]+|![=~]")
@@ -49,12 +48,12 @@ def _lark() -> Any:
 def _known_field(token: Token) -> Token:
     """Refuse an unknown field while reading, so that the leftmost mistake is the one reported."""
     name, column = token.lower(), token.start_pos or 0
-    if name in _NOT_YET:
-        raise QueryError(f"{name}: is not supported yet", column)
-    if name not in FIELD_NAMES:
-        near = difflib.get_close_matches(name, FIELD_NAMES, n=1)
+    if name not in FIELD_NAMES and name not in TIME_NAMES:
+        near = difflib.get_close_matches(name, [*FIELD_NAMES, *TIME_NAMES], n=1)
         advice = (
-            f"did you mean '{near[0]}'?" if near else f"there are {', '.join(Field)}; for the text, quote it"
+            f"did you mean '{near[0]}'?"
+            if near
+            else f"there are {', '.join((*Field, *TIME_NAMES))}; for the text, quote it"
         )
         raise QueryError(f"no field '{token}'; {advice}", column)
     return token

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
 from store.event import ActorType, Severity, split_reference
 from store.query.metadata import number
+from store.query.moments import last, parse_moment, parse_span, write_moment, write_span
 from store.query.quoting import Written, read_keys, write_path, write_pattern, write_value, write_word
 from store.query.regex import write_regex, written_pattern
 from store.query.syntax import (
     EVERYTHING,
     FIELD_NAMES,
     PAIRS,
+    TIME_NAMES,
     UNSTORABLE,
     And,
     Compare,
@@ -26,7 +29,9 @@ from store.query.syntax import (
     Path,
     QueryError,
     Regex,
+    Since,
     Text,
+    Until,
 )
 
 if TYPE_CHECKING:
@@ -60,8 +65,18 @@ _ACTORS = frozenset(str(actor) for actor in ActorType)
 _LISTED = frozenset({Op.EQ, Op.GLOB, Op.REGEX})
 
 
-def parse(text: str) -> Node:
+class _Clock(NamedTuple):
+    """What times in a query are meant by."""
+
+    now: datetime
+    zone: tzinfo | None
+
+
+def parse(text: str, now: datetime | None = None, zone: tzinfo | None = None) -> Node:
     """Read a query. Blank text is `EVERYTHING`.
+
+    Times in it are fixed to moments: counted back from `now`, which is aware and by default the present, and
+    without an offset of their own in `zone`, by default the local one.
 
     Raises:
         QueryError: `column` is where reading stopped, and the message says what was expected there.
@@ -74,7 +89,7 @@ def parse(text: str) -> Node:
         raise QueryError(f"U+{ord(unstorable[0]):04X} is in no event", unstorable.start())
     from store.query.grammar import read
 
-    return _node(read(text), 0)
+    return _node(read(text), 0, _Clock(now or datetime.now(UTC), zone))
 
 
 def _written(token: Token) -> Written:
@@ -87,26 +102,27 @@ def _start(token: Token) -> int:
     return token.start_pos or 0
 
 
-def _node(tree: Tree[Token], level: int) -> Node:
+def _node(tree: Tree[Token], level: int, clock: _Clock) -> Node:
     """The tree's meaning. `level` counts the operators around it."""
     while tree.data == "group":
         tree = _branches(tree)[0]
     if tree.data == "text":
         return _text(_written(_tokens(tree)[0]))
     if tree.data == "comparison":
-        return _comparison(tree, level)
+        name = _tokens(tree)[0]
+        return _time(tree, clock) if name.lower() in TIME_NAMES else _comparison(tree, level)
     _check_level(tree, level)
     branches = _branches(tree)
     if tree.data == "negation":
-        return Not(_node(branches[0], level + 1))
+        return Not(_node(branches[0], level + 1, clock))
     if tree.data == "disjunction":
-        return Or(tuple(_node(branch, level + 1) for branch in branches))
+        return Or(tuple(_node(branch, level + 1, clock) for branch in branches))
     for left, right in pairwise(branches):
         if left.meta.end_pos == right.meta.start_pos:
             raise QueryError(
                 "expected a space here; text with ( or ) in it needs quotes", right.meta.start_pos
             )
-    return And(tuple(_node(branch, level + 1) for branch in branches))
+    return And(tuple(_node(branch, level + 1, clock) for branch in branches))
 
 
 def _branches(tree: Tree[Token]) -> list[Tree[Token]]:
@@ -133,6 +149,25 @@ def _text(value: Written) -> Node:
             "a * within a word needs a field (type:a*b); for the text itself, quote it", value.column
         )
     return Text(text)
+
+
+def _time(tree: Tree[Token], clock: _Clock) -> Node:
+    name, sign, *tokens = _tokens(tree)
+    if sign not in (":", "=", ":="):
+        raise QueryError(f"{name} takes a ':', as in since:14:05 until:-5m or last:15m", _start(sign))
+    value = _written(tokens[0])
+    if len(tokens) > 1:
+        raise QueryError(f"{name} takes one value", _start(tokens[1]))
+    try:
+        match name.lower():
+            case "last":
+                return last(parse_span(value.text), clock.now)
+            case "since":
+                return Since(parse_moment(value.text, *clock))
+            case _:
+                return Until(parse_moment(value.text, *clock))
+    except ValueError as error:
+        raise QueryError(str(error), value.column) from None
 
 
 def _comparison(tree: Tree[Token], level: int) -> Node:
@@ -225,6 +260,12 @@ def _described(node: Node, within: type[Node] | None = None) -> str:
             return write_word(value)
         case Regex(pattern):
             return write_regex(pattern)
+        case Since(_, span) if span is not None:
+            return f"last:{write_span(span)}"
+        case Since(moment):
+            return f"since:{write_moment(moment)}"
+        case Until(moment):
+            return f"until:{write_moment(moment)}"
         case Exists(field):
             return f"{_field_text(field)}:*"
         case Compare(field, op, _):

@@ -24,7 +24,9 @@ from store.query.syntax import (
     Or,
     Path,
     Regex,
+    Since,
     Text,
+    Until,
     canonical_uuid,
     pair_separators,
     severities,
@@ -71,6 +73,10 @@ def _compile(node: Node, text_of: _LastText) -> Predicate:
         case Regex(pattern):
             matches = searcher(pattern)
             return lambda event: matches(text_of(event))
+        case Since(moment):
+            return lambda event: event.inserted_at >= moment
+        case Until(moment):
+            return lambda event: event.inserted_at < moment
         case Not(operand):
             inner = _compile(operand, text_of)
             return lambda event: not inner(event)

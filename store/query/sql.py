@@ -32,7 +32,9 @@ from store.query.syntax import (
     Or,
     Path,
     Regex,
+    Since,
     Text,
+    Until,
     canonical_uuid,
     pair_separators,
     severities,
@@ -84,7 +86,7 @@ def is_exact(node: Node) -> bool:
             return False
         case Compare(field) | Exists(field):
             return not isinstance(field, Path)
-        case Text():
+        case Text() | Since() | Until():
             return True
 
 
@@ -211,6 +213,10 @@ def _condition(node: Node, dialect: _Dialect, *, widened: bool) -> _Condition:
             if not needle:
                 return sa.true()
             return sa.false() if UNSTORABLE.search(needle) else dialect.contains(events.c.search_text, needle)
+        case Since(moment):
+            return events.c.inserted_at >= moment
+        case Until(moment):
+            return events.c.inserted_at < moment
         case Not(operand):
             # NOT of NULL is NULL, while what a missing field does not match, its negation does.
             return _condition(operand, dialect, widened=not widened).is_not(sa.true())

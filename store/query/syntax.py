@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -57,6 +58,10 @@ FIELD_NAMES: dict[str, Field] = {
     "actor_type": Field.ACTOR,
 }
 """The fields by every name that a query may call them."""
+
+
+TIME_NAMES = ("last", "since", "until")
+"""What stands before a span or a moment, as a field does before a value."""
 
 
 class Op(StrEnum):
@@ -142,6 +147,21 @@ class Regex:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """`since:14:05`: at `moment`, which is aware, or later. With `span`, it was `last:15m` when that was read."""
+
+    moment: datetime
+    span: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """`until:-5m`: before `moment`, which is aware."""
+
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """Everything that `operand` does not match, events that lack its field included."""
 
@@ -162,7 +182,7 @@ class Or:
     operands: tuple[Node, ...]
 
 
-Node = Compare | Exists | Text | Regex | Not | And | Or
+Node = Compare | Exists | Text | Regex | Since | Until | Not | And | Or
 
 EVERYTHING = And(())
 """The query that matches every event."""

@@ -221,6 +221,28 @@ async def test_filter_reads_history_that_is_not_loaded(opened: Opened) -> None:
         await operator.sees(lambda: operator.types == ["settings.changed"] * 3)
 
 
+async def test_times_in_a_filter_are_those_on_the_screen_and_last_moves_on(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [make_event(number, event_type=f"at.s{number}") for number in (1, 1000, 2000, 3599)]
+    async with opened(stored=stored) as operator:
+        await operator.press("slash", *"since:12:15 until:12:40", "enter")
+        assert operator.types == ["at.s1000", "at.s2000"]
+        await operator.press("C", "slash", *"last:45m", "enter")
+        assert operator.types == ["at.s1000", "at.s2000", "at.s3599"]
+        monkeypatch.setattr(operator.app, "now", lambda: at(3600 + 15 * 60))
+        monkeypatch.setattr("monitor.screens.live.SLIDE_EVERY", 0)
+        operator.live._slide_due = 0
+        operator.timeline.viewport.detach()
+        operator.live.advance()
+        assert "at.s1000" in operator.types
+        operator.timeline.viewport.follow()
+        operator.live._counts_due = 0
+        operator.live.advance()
+        assert operator.types == ["at.s2000", "at.s3599"]
+        assert operator.live.shown.text == "last:45m"
+
+
 async def test_live_events_pass_the_same_filter(opened: Opened) -> None:
     async with opened(stored=[]) as operator:
         await operator.press("slash", *"tracker -severity:info", "enter")

@@ -88,7 +88,7 @@ async def test_a_time_that_is_none_is_said_and_the_prompt_stays(opened: Opened) 
     async with opened(stored=long_past()) as operator:
         cursor = operator.cursor
         await operator.press("at", *"noon", "enter")
-        await operator.sees(lambda: "write it like 14:05" in operator.text())
+        await operator.sees(lambda: "no moment; write it like 14:05" in operator.text())
         await operator.press("escape")
         assert operator.cursor == cursor
         assert operator.timeline.viewport.following

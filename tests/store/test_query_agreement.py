@@ -25,7 +25,7 @@ from store.query.folding import folded_search
 from store.query.parser import QUERY_MAX_LEVELS
 from store.query.regex import written_pattern
 from store.query.sql import where
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Since, Text, Until
 from store.tables import events
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -135,6 +135,11 @@ EVENTS = st.builds(
     metadata=METADATA,
     inserted_at=st.integers(0, 9).map(lambda seconds: NOON + timedelta(seconds=seconds)),
 )
+MOMENTS = st.integers(-1, 11).flatmap(
+    lambda seconds: st.sampled_from([-1, 0, 1]).map(
+        lambda rest: NOON + timedelta(seconds=seconds, microseconds=rest)
+    )
+)
 BATCHES = st.lists(EVENTS, min_size=1, max_size=8, unique_by=lambda event: event.id)
 
 
@@ -243,6 +248,7 @@ def queries(batch: Sequence[Event]) -> st.SearchStrategy[Node]:
             st.sampled_from(["info", "warning", "error"]),
         ),
         about_metadata(batch),
+        st.builds(Since, MOMENTS) | st.builds(Until, MOMENTS),
         st.builds(Regex, patterns(needles)),
         st.builds(Compare, st.sampled_from(Field), st.just(Op.REGEX), patterns(needles)),
     )

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.query import EVERYTHING, QueryError, describe, parse
+from store.query.moments import last, slid
 from store.query.parser import QUERY_MAX_LENGTH, QUERY_MAX_LEVELS
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Text
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or, Path, Regex, Since, Text, Until
 
 UUID_TEXT = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def equal(field: Field, value: str) -> Compare:
@@ -149,6 +156,17 @@ WARNING_UP = Compare(Field.SEVERITY, Op.GE, "warning")
         ("severity:/r+/", regex(Field.SEVERITY, "r+")),
         ("resource:/a:b/", regex(Field.RESOURCE, "a:b")),
         ("@a.b:/x/", Compare(Path(("a", "b")), Op.REGEX, "x")),
+        # Times.
+        ("last:15m", Since(NOON - timedelta(minutes=15), timedelta(minutes=15))),
+        ("LAST = 2h", Since(NOON - timedelta(hours=2), timedelta(hours=2))),
+        ("last:9999999w", Since(datetime.min.replace(tzinfo=UTC), timedelta(weeks=9999999))),
+        ("since:-2h", Since(NOON - timedelta(hours=2))),
+        ("-until:5m", Not(Until(NOON - timedelta(minutes=5)))),
+        ("since:12:30", Since(NOON - timedelta(minutes=30))),
+        ("since:13:30", Since(NOON - timedelta(hours=23, minutes=30))),
+        ("until:11:30Z", Until(NOON - timedelta(minutes=30))),
+        ("until:2026-11-21", Until(NOON - timedelta(hours=13))),
+        ('since:"2026-11-21 10:00:00.5+02:00"', Since(NOON - timedelta(hours=3, minutes=59, seconds=59.5))),
         # Pairs and ids.
         ("actor:User:42", equal(Field.ACTOR, "user:42")),
         ("actor:user/42", equal(Field.ACTOR, "user:42")),
@@ -166,7 +184,7 @@ WARNING_UP = Compare(Field.SEVERITY, Op.GE, "warning")
     ],
 )
 def test_query_text_is_read_as_a_tree(text: str, tree: Node) -> None:
-    assert parse(text) == tree
+    assert parse(text, NOON, BERLIN) == tree
 
 
 @pytest.mark.parametrize(
@@ -215,9 +233,16 @@ def test_query_text_is_read_as_a_tree(text: str, tree: Node) -> None:
         ("/var/log", 0, "ends with a / and a space (/a.*b/); to search for the text, quote it"),
         ("status:/f", 7, "ends with a /"),
         ("//", 0, "ends with a /"),
-        ("a last:15m", 2, "last: is not supported yet"),
-        ("Since:14:05", 0, "since: is not supported yet"),
-        ("until>=-5m", 0, "until: is not supported yet"),
+        ("a last:15", 7, "no length of time; write it like 30s, 15m"),
+        ("last:-15m", 5, "no length of time"),
+        ("last:0s", 5, "no length of time"),
+        ("last:*", 5, "no length of time"),
+        ("last:14:05", 5, "no length of time"),
+        ("Since:noon", 6, "no moment; write it like 14:05"),
+        ("since:99999999w", 6, "no moment"),
+        ("until>=-5m", 5, "until takes a ':'"),
+        ("since:14:05,15:05", 12, "since takes one value"),
+        ("sinc:14:05", 0, "did you mean 'since'?"),
         ("a or", 4, "expected a word or field:value after 'or'"),
         ("or a", 0, "to search for 'or', quote it"),
         ("a or or b", 5, "quote it"),
@@ -284,6 +309,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 )
 PLAIN = st.sampled_from([Field.STATUS, Field.ACTOR_ID, Field.RESOURCE_TYPE, Field.RESOURCE_ID])
 GLOBS = TEXTS.filter(lambda text: "*" in text and text.strip("*"))
+MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC))
 PATTERNS = st.sampled_from(
     ["a", "a/b", r"a\\/b", r"\[x\]", '"', "a|b c", "(?-i)É", "[/]", "x{2},", r"\x{1b}"]
 )
@@ -303,6 +329,10 @@ LEAVES: st.SearchStrategy[Node] = st.one_of(
         st.sampled_from(["info", "warning", "error"]),
     ),
     st.builds(Exists, PATHS),
+    st.builds(Since, MOMENTS) | st.builds(Until, MOMENTS),
+    st.timedeltas(timedelta(seconds=1), timedelta(weeks=90)).map(
+        lambda span: last(timedelta(seconds=span // timedelta(seconds=1)), NOON)
+    ),
     st.builds(Regex, PATTERNS),
     st.builds(Compare, st.just(Field.ACTOR) | PATHS, st.just(Op.REGEX), PATTERNS),
     st.builds(Compare, PATHS, st.sampled_from([Op.EQ, Op.CONTAINS]), TEXTS),
@@ -320,7 +350,7 @@ TREES = st.just(EVERYTHING) | st.recursive(LEAVES, _operators, max_leaves=8)
 def test_a_described_query_is_read_back_as_the_same_tree(tree: Node) -> None:
     text = describe(tree)
     assert text.isprintable()
-    assert parse(text) == tree
+    assert parse(text, NOON) == tree
 
 
 @settings(derandomize=True, max_examples=400, deadline=None)
@@ -331,14 +361,34 @@ def test_any_text_is_read_or_refused_within_its_columns(text: str) -> None:
         assert 0 <= result.column <= len(text)
         assert str(result)
     else:
-        assert parse(describe(result)) == result
+        assert parse(describe(result), NOON) == result
 
 
 def read_or_refused(text: str) -> Node | QueryError:
     try:
-        return parse(text)
+        return parse(text, NOON)
     except QueryError as error:
         return error
+
+
+def test_only_what_last_means_moves_on_with_the_clock() -> None:
+    later = NOON + timedelta(minutes=5)
+    text = "a -last:15m (since:-2h or last:1h until:-1m)"
+    moved, fixed = slid(parse(text, NOON), later), parse(text, NOON)
+    assert describe(moved) == describe(fixed)
+    assert moved != fixed
+    assert moved == And(
+        (
+            A,
+            Not(last(timedelta(minutes=15), later)),
+            Or(
+                (
+                    Since(NOON - timedelta(hours=2)),
+                    And((last(timedelta(hours=1), later), Until(NOON - timedelta(minutes=1)))),
+                )
+            ),
+        )
+    )
 
 
 def test_levels_up_to_the_limit_are_read() -> None:
