@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.timer import Timer
 
 from monitor.bindings import actions_of
 from monitor.clipboard import sequence, to_file
 from monitor.errors import StartError, internal_error
+from monitor.fit.choices import TerminalFit
+from monitor.fit.fitted_app import FittedApp
 from monitor.garbage import GarbageCollection
 from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
@@ -31,8 +33,6 @@ from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
 from monitor.terminal import ConsoleDriver
 from monitor.text import clean
-from monitor.themes import DARK
-from monitor.widgets.cleaning import CleaningFilter
 from monitor.zone import Zone, age
 from store.errors import StoreError
 from store.paths import data_dir
@@ -46,7 +46,7 @@ SETTLED_AFTER = 6.0
 """Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
 
-class EvtopApp(App[None]):
+class EvtopApp(FittedApp):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.
@@ -60,8 +60,8 @@ class EvtopApp(App[None]):
     BINDINGS = [
         Binding("colon,ctrl+p", "command_palette", "Commands"),
         Binding("ctrl+l", "redraw", "Draw the screen again"),
-        Binding("tab", "next_pane(1)", "Next / previous pane", show=False),
-        Binding("shift+tab", "next_pane(-1)", "Next / previous pane", show=False),
+        Binding("tab", "next_pane(1)", "Next / previous pane", show=False, id="app.next-pane"),
+        Binding("shift+tab", "next_pane(-1)", "Next / previous pane", show=False, id="app.previous-pane"),
         Binding("ctrl+c", "interrupt", "Twice: quit", priority=True),
         Binding("ctrl+z", "suspend_process", "Stop; fg in the shell goes on", priority=True),
     ]
@@ -77,10 +77,9 @@ class EvtopApp(App[None]):
         preload: Sequence[str] = ("monitor.backend",),
         garbage: GarbageCollection | None = None,
         start: Place | None = None,
+        fit: TerminalFit | None = None,
     ) -> None:
-        super().__init__(ConsoleDriver)
-        self.register_theme(DARK)
-        self.theme = DARK.name
+        super().__init__(fit)
         self.model = ConsoleModel()
         self.zone = Zone.UTC
         self.reader: Reader | None = None
@@ -97,7 +96,8 @@ class EvtopApp(App[None]):
         self._backend: Backend | None = None
         self._garbage = garbage
         self._starts_at = start
-        self._cleaning = CleaningFilter()
+        self._undrawn: Arrivals | None = None
+        self._draw_timer: Timer | None = None
         self._interrupted_at = -QUIT_AGAIN_WITHIN
         self._received_before_stop: int | None = None
         self._continued_at = self._told_to_go_on_at = 0.0
@@ -158,9 +158,10 @@ class EvtopApp(App[None]):
             await self._backend.close()
 
     def on_feed_advanced(self, message: FeedAdvanced) -> None:
-        """Take in a frame and draw it."""
+        """Take in a frame, and draw it as soon as the line and the processor have room for it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
-        self._advance(message.arrivals)
+        self._undrawn = message.arrivals.after(self._undrawn)
+        self._draw_when_due()
 
     def on_console_driver_continued(self, message: ConsoleDriver.Continued) -> None:
         """Say that the picture stood still; what came meanwhile is told when it is there."""
@@ -181,6 +182,7 @@ class EvtopApp(App[None]):
 
     def action_redraw(self) -> None:
         """Draw everything again, for a terminal that something else wrote on."""
+        self.forget_screen()
         self.refresh(layout=True)
 
     def action_interrupt(self) -> None:
@@ -199,14 +201,11 @@ class EvtopApp(App[None]):
         else:
             self.notify("there is no shell that could continue evtop", markup=False)
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line passes on its way to the terminal, whichever widget draws it, a title and a toast too."""
-        return (*super().get_line_filters(), self._cleaning)
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette offers what the keys of the screen do."""
         for description, keys, action in actions_of(screen):
             yield SystemCommand(description, f"key {keys}", partial(self._run_on, screen, action))
+        yield from self.theme_commands()
 
     def _run_on(self, screen: Screen[object], action: str) -> None:
         self.call_later(screen.run_action, action)
@@ -216,7 +215,23 @@ class EvtopApp(App[None]):
         self._tell_what_came_while_stopped()
         if self._garbage is not None:
             self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
-        self._advance()
+        self.measure_wire()
+        self._draw_when_due()
+
+    def _draw_when_due(self) -> None:
+        wait = 0.0 if self._undrawn and self._undrawn.opening else self.wait_to_draw()
+        if wait <= 0:
+            self._draw()
+        elif self._draw_timer is None:
+            self._draw_timer = self.set_timer(wait, self._draw)
+
+    def _draw(self) -> None:
+        if self._draw_timer is not None:
+            self._draw_timer.stop()
+            self._draw_timer = None
+        arrivals, self._undrawn = self._undrawn, None
+        self.drawing()
+        self._advance(arrivals)
 
     def _tell_what_came_while_stopped(self) -> None:
         before, status = self._received_before_stop, self.model.status

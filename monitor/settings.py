@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import StartError
+from monitor.fit.choices import TERMINAL_VARIABLES
 from store.bus_url import BUS_SETTING
 from store.credentials import secret
 from store.environment import (
@@ -30,7 +31,10 @@ TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
 CONFIG_VARIABLE = "EVTOP_CONFIG"
 """Names the file that `monitor.settings_file` reads."""
-VARIABLES = (STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE)
+VARIABLES = (
+    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE),
+    *TERMINAL_VARIABLES,
+)
 """What evtop reads, but for secrets."""
 SECRET_VARIABLES = (STORE_PASSWORD_FILE, BUS_PASSWORD_FILE, SIGNING_KEY, SIGNING_KEY_FILE)
 """Where it finds secrets, and the rest of what it reads."""

@@ -70,7 +70,8 @@ class ConsoleDriver(LinuxDriver):
         watched = (*ENDING, signal.SIGQUIT, signal.SIGTSTP)
         heeded = [number for number in watched if signal.getsignal(number) is not signal.SIG_IGN]
         super().__init__(app, debug=debug, mouse=mouse, size=size or terminal_size())  # pyright: ignore[reportUnknownMemberType]
-        self._file = cast("Any", TerminalOutput(sys.__stdout__ or sys.stdout, self._hang_up))
+        self._output = TerminalOutput(sys.__stdout__ or sys.stdout, self._hang_up)
+        self._file = cast("Any", self._output)
         self._context = contextvars.copy_context()
         self._notes: SimpleQueue[int] = SimpleQueue()
         self._taken = False
@@ -82,6 +83,11 @@ class ConsoleDriver(LinuxDriver):
         for number in (*heeded, signal.SIGCONT):
             signal.signal(number, self._note)
         threading.Thread(target=self._watch, name="terminal watch", daemon=True).start()
+
+    @property
+    def bytes_written(self) -> int:
+        """What went to the terminal so far."""
+        return self._output.written
 
     @property
     def can_suspend(self) -> bool:
@@ -106,6 +112,7 @@ class ConsoleDriver(LinuxDriver):
         # A program before this one may have left it so, and output that does not fit would be lost.
         os.set_blocking(1, True)
         self._taken = True
+        cast("EvtopApp", self._app).forget_screen()
         super().start_application_mode()
 
     def stop_application_mode(self) -> None:

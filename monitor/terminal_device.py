@@ -78,9 +78,12 @@ class TerminalOutput:
         self._file = file
         self._hang_up = hang_up
         self.fileno = file.fileno
+        self.written = 0
+        """Bytes that were written so far."""
 
     def write(self, text: str) -> None:
         """Write `text`, as long as there is a terminal."""
+        self.written += len(text) if text.isascii() else len(text.encode(errors="replace"))
         with self._noting_loss():
             self._file.write(text)
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 
-_STYLES = "(?:[123479]|[34]8;2;[0-9]{1,3};[0-9]{1,3};[0-9]{1,3})"
-_PLACE = "\x1b\\[[0-9]{1,3};[0-9]{1,3}H"
+from wcwidth import iter_graphemes
+
+from monitor.text import cell_width
+
+_STYLES = "(?:[0123479]|[34]9|[34]8;2;[0-9]{1,3};[0-9]{1,3};[0-9]{1,3})"
 _DRAWN = re.compile(
-    rf"\x1b\[(?:0|{_STYLES}(?:;{_STYLES})*)m"
-    rf"|{_PLACE}|\r\n(?={_PLACE})"
+    rf"\x1b\[{_STYLES}(?:;{_STYLES})*m"
+    r"|\x1b\[(?P<y>[0-9]{1,3});(?P<x>[0-9]{1,3})H|\x1b\[(?P<right>[0-9]{1,3})C"
     "|\x1b\\]22;[a-z-]+\x07"  # the shape of the pointer
 )
-"""How Textual 8.2 draws in true colour: styles, the place of what follows, the next line. It erases nothing."""
+"""How the console draws in true colour: styles, the place of what follows, cells to go over. It erases nothing."""
 STARTED = b"\x1b[?7l"
 """The last thing that is set up before the first frame."""
 
@@ -43,8 +47,26 @@ def frames(output: bytes | bytearray, since: int = 0) -> bytes:
 
 
 def plain(drawn: bytes) -> str:
-    """The text of frames, without the sequences."""
-    return _DRAWN.sub("", drawn.decode())
+    """Every row that stood on the screen, each time that something was drawn in it."""
+    rows: defaultdict[int, dict[int, str]] = defaultdict(dict)
+    seen: list[str] = []
+    text = drawn.decode()
+    y = x = done = 0
+    for sequence in [*_DRAWN.finditer(text), None]:
+        written = text[done : sequence.start() if sequence else len(text)]
+        for grapheme in iter_graphemes(written):
+            width = cell_width(grapheme)
+            rows[y].update({x: grapheme, **dict.fromkeys(range(x + 1, x + width), "")})
+            x += width
+        if sequence is None or sequence["y"]:
+            seen.append("".join(rows[y].get(at, " ") for at in range(max(rows[y], default=-1) + 1)))
+        if sequence is not None:
+            done = sequence.end()
+            if sequence["y"]:
+                y, x = int(sequence["y"]), int(sequence["x"])
+            elif sequence["right"]:
+                x += int(sequence["right"])
+    return "\n".join(seen)
 
 
 def foreign(drawn: bytes) -> list[str]:

@@ -23,7 +23,11 @@ KEEPING_CLEAN = {"monitor.text.fit", "textual.content.Content"}
 """What is clean when its first argument is."""
 COUNTING = {"len", "sum", "round", "int", "float"}
 DRAWING = {
-    "rich.segment.Segment": {"monitor/widgets/lines.py", "monitor/widgets/cleaning.py"},
+    "rich.segment.Segment": {
+        *("monitor/widgets/lines.py", "monitor/widgets/cleaning.py"),
+        # Filters that come after the one that cleans.
+        *("monitor/fit/glyphs.py", "monitor/themes.py"),
+    },
     "textual.strip.Strip": {"monitor/widgets/lines.py"},
 }
 """What makes cells of text, and the modules that clean them."""

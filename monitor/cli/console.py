@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.cli.options import fail
+from monitor.errors import StartError
+from monitor.fit.choices import Options, TerminalFit
 from monitor.settings import Settings
 from store.bus_url import EMBEDDED, NO_BUS
 
@@ -47,17 +49,24 @@ def start_place(query: str | None, at: str | None) -> Place | None:
 def open_console(
     settings: Settings,
     connect: Callable[[], Awaitable[Backend]] | None = None,
+    options: Options | None = None,
     start: Place | None = None,
 ) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
-    `connect` opens the store and the bus; by default, those of `settings`. `start` is what to show first.
+    `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
+    to show first.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _require_terminal()
+    try:
+        fit = TerminalFit.chosen(options or Options())
+    except StartError as error:
+        fail(str(error))
     from monitor.app import EvtopApp
+    from monitor.fit.keymap import load_keymap
     from monitor.garbage import GarbageCollection
 
     async def open_chosen() -> Backend:
@@ -65,14 +74,20 @@ def open_console(
 
         return await open_backend(settings)
 
+    try:
+        keymap = load_keymap(fit.keys) if fit.keys else {}
+    except StartError as error:
+        fail(str(error))
     console = EvtopApp(
         connect or open_chosen,
         name=settings.name,
         places=places(settings),
         garbage=GarbageCollection(),
         start=start,
+        fit=fit,
     )
-    console.run(mouse=False)
+    console.set_keymap(keymap)
+    console.run(mouse=fit.mouse)
     if console.failure:
         fail(console.failure)
     return console.return_code or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,11 +16,13 @@ from monitor.cli import (
     emit,
     export,
     import_events,
+    keys,
     prune,
     stats,
     tail,
 )
 from monitor.cli.options import Demo, chosen_settings, fail, write
+from monitor.fit.choices import THEME_NAMES, Options
 
 app = typer.Typer(
     name="evtop",
@@ -43,6 +46,7 @@ app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
 app.command("doctor")(doctor.doctor)
+app.command("keys")(keys.keys)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
@@ -60,6 +64,16 @@ def console(
         typer.Option("--at", metavar="TIME", help="Start at this time: 14:05 (UTC), -2h, 2026-11-21T14:05Z."),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    theme: Annotated[str | None, typer.Option(help=f"Colours: {', '.join(THEME_NAMES)}.")] = None,
+    plain: Annotated[bool | None, typer.Option("--ascii/--no-ascii", help="Draw in ASCII.")] = None,
+    keys_file: Annotated[
+        Path | None, typer.Option("--keys", help="A TOML file with other keys; see evtop keys.")
+    ] = None,
+    mouse: Annotated[bool | None, typer.Option("--mouse/--no-mouse", help="Heed the mouse.")] = None,
+    low_bandwidth: Annotated[
+        bool | None,
+        typer.Option("--low-bandwidth/--no-low-bandwidth", help="Few bytes (the default over ssh)."),
+    ] = None,
 ) -> None:
     """Open the console on EVTOP_STORE and EVTOP_BUS."""
     if version:
@@ -73,7 +87,10 @@ def console(
     if context.invoked_subcommand is None:
         from monitor.cli.console import open_console, start_place
 
+        options = Options(theme, plain, keys_file, mouse, low_bandwidth)
         start = start_place(query, at)
-        raise typer.Exit(open_console(chosen_settings(address_demo, warn=False), start=start))
+        raise typer.Exit(
+            open_console(chosen_settings(address_demo, warn=False), options=options, start=start)
+        )
     if query is not None or at is not None:
         fail(f"--query and --at are for the console, not for evtop {context.invoked_subcommand}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -126,3 +126,10 @@ class Arrivals:
     corrections: tuple[Correction, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     heard: tuple[tuple[str, Event], ...] = ()
+
+    def after(self, earlier: Arrivals | None) -> Arrivals:
+        """This frame with the events, and the opening, of the `earlier` one that were not drawn yet."""
+        if earlier is None:
+            return self
+        opening = self.opening or earlier.opening
+        return replace(self, opening=opening, events=(*earlier.events, *self.events))

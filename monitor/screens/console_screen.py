@@ -70,6 +70,7 @@ class Console(Protocol):
     system_name: str
     places: tuple[tuple[str, str], ...]
     transport: str
+    wire: str
     now: Callable[[], datetime]
     tick: Callable[[], float]
 
@@ -123,6 +124,7 @@ class ConsoleScreen(Screen[None]):
             firing=model.alerts.firing,
             open_to_others=bool(console.transport),
             clock=console.zone.clock(now),
+            wire=console.wire,
         )
 
     def show_vitals(self) -> None:

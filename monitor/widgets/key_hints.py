@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from textual.dom import DOMNode
 from textual.strip import Strip
+from textual.widget import Widget
 
+from monitor.bindings import keys_now
 from monitor.widgets.lines import Lines, Part
 
 
@@ -19,7 +22,9 @@ class KeyHints(Lines):
         width = self.size.width
         parts: list[Part] = []
         used = 0
-        for key, action in self._hints:
+        nodes: list[DOMNode] = [self.screen, *self.screen.query(Widget), self.app]  # pyright: ignore[reportUnknownMemberType]
+        for keys, action in self._hints:
+            key = keys_now(nodes, keys)
             cost = len(key) + len(action) + 4
             if used + cost > width:
                 break

@@ -31,6 +31,7 @@ class Vitals:
     firing: int = 0
     open_to_others: bool = False
     clock: str = ""
+    wire: str = ""
 
 
 _LINK: dict[Link, Part] = {
@@ -118,5 +119,7 @@ class StatusLine(Lines):
         groups.extend([(f"{name} ", "dim"), (f"{count:,}", "warning")] for name, count in worrying if count)
         # That nothing was dropped is said where there is room for it.
         groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count in serious[:2] if not count)
+        if vitals.wire:
+            groups.append([("wire ", "dim"), (vitals.wire, "")])
         groups.append([(f"{tally.received:,}", ""), (" received", "dim")])
         return groups

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from monitor.app import EvtopApp
 from monitor.backend import Backend
+from monitor.fit.choices import TerminalFit
 from monitor.model.place import Place
 from monitor.screens.live import LiveScreen
 from monitor.widgets.facet_pane import FacetPane
@@ -82,7 +83,10 @@ def opened(tmp_path: Path) -> Opened:
 
     @asynccontextmanager
     async def open_at(
-        size: tuple[int, int] = (120, 40), stored: list[Event] | None = None, start: Place | None = None
+        size: tuple[int, int] = (120, 40),
+        stored: list[Event] | None = None,
+        fit: TerminalFit | None = None,
+        start: Place | None = None,
     ) -> AsyncIterator[Operator]:
         now = lambda: at(3600)  # noqa: E731
         url = f"sqlite:///{tmp_path / 'events.db'}"
@@ -94,7 +98,7 @@ def opened(tmp_path: Path) -> Opened:
         async def connect() -> Backend:
             return Backend(store, bus, now=now)
 
-        app = EvtopApp(connect, name="test", now=now, places=[("store", "here")], start=start)
+        app = EvtopApp(connect, name="test", now=now, places=[("store", "here")], fit=fit, start=start)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(lambda: app.model.opened)
             await pilot.pause()

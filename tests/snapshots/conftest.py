@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from monitor.app import EvtopApp
 from monitor.backend import Backend
 from monitor.demo.application import seed_history
+from monitor.fit.choices import TerminalFit
 from store.event import Event
 from store.events import EventStore
 from store.memory_bus import MemoryBus
@@ -35,7 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 class Scene:
     """A console over a past, and what happens on it before its picture is taken."""
 
-    def __init__(self, folder: Path, past: list[Event], *, with_bus: bool = True) -> None:
+    def __init__(
+        self, folder: Path, past: list[Event], *, with_bus: bool = True, fit: TerminalFit | None = None
+    ) -> None:
         self._url = f"sqlite:///{folder / 'events.db'}"
         self._past = past
         self.bus = MemoryBus() if with_bus else None
@@ -46,6 +49,7 @@ class Scene:
             places=[("store", "sqlite:///events.db"), ("bus", "bus.sock")],
             now=lambda: NOW,
             tick=lambda: 0.0,
+            fit=fit,
         )
 
     async def _connect(self) -> Backend:

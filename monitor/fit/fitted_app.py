@@ -1,0 +1,142 @@
+"""The application as the terminal sees it: its colours and signs, what is written, and how often."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual._compositor import CompositorUpdate
+from textual.app import App, SystemCommand
+from textual.events import DescendantFocus, Resize
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.widgets import Input
+
+from monitor.fit.choices import TerminalFit
+from monitor.fit.glyphs import AsciiFilter
+from monitor.fit.pace import Pace
+from monitor.fit.painter import Painter
+from monitor.terminal import ConsoleDriver
+from monitor.themes import THEMES, VARIABLE_DEFAULTS, ColourlessFilter
+from monitor.widgets.cleaning import CleaningFilter
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+DRAWING_SHARE, LOW_DRAWING_SHARE = 0.06, 0.025
+"""How much of a core it may take to draw what comes by itself."""
+GRACE, LOW_GRACE = 0.3, 0.0
+"""Seconds of the allowance that may be owed."""
+FRAME_MAX, FRAME_WORK_MAX = 0.25, 0.05
+"""Seconds from the wish to draw until it is written, and of work in them: what is beyond was something else."""
+
+
+class FittedApp(App[None]):
+    """Draws as `fit` says. Widgets need to know nothing of it.
+
+    Keys are answered at once. What comes by itself is drawn when `wait_to_draw` is 0; `drawing` says so.
+    """
+
+    def __init__(self, fit: TerminalFit | None = None) -> None:
+        super().__init__(ConsoleDriver)
+        self.fit = fit or TerminalFit()
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = THEMES[self.fit.theme].name
+        self.wire = ""
+        """What goes over the line, for the status line."""
+        self._cleaning = CleaningFilter()
+        self._ascii = AsciiFilter(self.fit.encoding) if self.fit.ascii else None
+        self._colourless = None if self.fit.colour else ColourlessFilter()
+        self._painter = Painter()
+        low = self.fit.low_bandwidth
+        grace = LOW_GRACE if low else GRACE
+        self._byte_pace = Pace(self.fit.budget, grace)
+        self._work_pace = Pace(LOW_DRAWING_SHARE if low else DRAWING_SHARE, grace)
+        self._drawing_since = (0.0, -math.inf)
+        """Processor time of this thread, and the clock, when drawing began."""
+        self._written_before = 0
+        if low:
+            self.animation_level = "none"
+
+    # Colours and signs
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What the style sheets use beside Textual's own variables."""
+        return VARIABLE_DEFAULTS
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line passes on its way to the terminal, whichever widget draws it, a title and a toast too."""
+        # Textual's own answer to NO_COLOR still writes greys.
+        usual = () if self._colourless else super().get_line_filters()
+        own = (self._cleaning, self._ascii, self._colourless)
+        return (*usual, *(line_filter for line_filter in own if line_filter))
+
+    def theme_commands(self) -> Iterable[SystemCommand]:
+        """One command a theme, for the palette."""
+        for name, theme in THEMES.items():
+            if self.fit.colour or name == "monochrome":
+                yield SystemCommand(f"Theme: {name}", "colours", partial(setattr, self, "theme", theme.name))
+
+    # What is written
+
+    def forget_screen(self) -> None:
+        """Something else may have drawn on the terminal: what is drawn next is drawn whole."""
+        self._painter.forget()
+
+    def on_resize(self, _event: Resize) -> None:
+        """The terminal has moved about what was on it."""
+        self.forget_screen()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Keep the cursor of an input from blinking where each blink costs."""
+        if self.fit.low_bandwidth and isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        driver = self._driver
+        is_drawn = self._running and not self._closed and not self._batch_count and not self.is_headless
+        text = None
+        if driver is not None and is_drawn and isinstance(renderable, CompositorUpdate):
+            text = self._painter.paint(renderable, self.size, self.console._color_system)  # pyright: ignore[reportPrivateUsage]
+        if driver is None or text is None:
+            self._painter.forget()
+            super()._display(screen, renderable)  # pyright: ignore[reportUnknownMemberType]
+            return
+        if text:
+            x, y = self.cursor_position
+            if x or y:
+                # Where input methods of some languages show what is being typed.
+                text += f"\x1b[{y + 1};{x + 1}H"
+            if self._sync_available:
+                text = f"\x1b[?2026h{text}\x1b[?2026l"
+            driver.write(text)
+            driver.flush()
+            self._byte_pace.spent(len(text.encode()), time.monotonic())
+        (work, moment), now = self._drawing_since, time.monotonic()
+        if now - moment < FRAME_MAX:
+            self._work_pace.spent(min(time.thread_time() - work, FRAME_WORK_MAX), now)
+        self._drawing_since = (0.0, -math.inf)
+        self.post_display_hook()
+
+    # How often
+
+    def wait_to_draw(self) -> float:
+        """Seconds until what comes by itself may be drawn."""
+        now = time.monotonic()
+        return max(self._byte_pace.wait(now), self._work_pace.wait(now))
+
+    def drawing(self) -> None:
+        """What comes by itself is being drawn: from here on until it is written, the work counts."""
+        self._drawing_since = (time.thread_time(), time.monotonic())
+
+    def measure_wire(self, seconds: float = 1.0) -> None:
+        """Look at how much went to the terminal since the last look, `seconds` ago."""
+        if isinstance(self._driver, ConsoleDriver):
+            written = self._driver.bytes_written
+            rate, self._written_before = (written - self._written_before) / seconds, written
+            # In steps, so that telling it costs nothing while nothing happens.
+            self.wire = f"{rate / 1000:.1f} kB/s"
