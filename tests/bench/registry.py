@@ -19,6 +19,7 @@ from tests.bench import (
     startup,
     store_to_eye,
     sustained,
+    wire,
 )
 from tests.bench.figure import Figure
 
@@ -79,5 +80,14 @@ BENCHES = (
             "console_cpu_percent",
         ),
         sustained.run,
+    ),
+    Bench(
+        "wire",
+        (
+            *("wire_200_kb_s", "wire_200_cpu_percent", "wire_low_200_kb_s", "wire_low_200_cpu_percent"),
+            *("wire_5000_kb_s", "wire_5000_cpu_percent", "wire_idle_bytes_s", "wire_idle_cpu_percent"),
+        ),
+        wire.run,
+        400,
     ),
 )

@@ -7,16 +7,14 @@ import json
 import math
 import random
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from store.embedded import dying_with_parent
 from store.events import EventStore
 from tests.bench.figure import Figure, progress
 from tests.bench.operating import LOCAL_ZONE, Keystrokes
+from tests.bench.recording_process import recording
 from tests.pty_console import EVTOP, PrivateHome, PtyConsole
 
 RATE, SECONDS = 2_000, 20
@@ -59,7 +57,7 @@ def _follow() -> _Outcome:
     echoes: list[float] = []
     with PrivateHome(TZ=LOCAL_ZONE[0]) as home, PtyConsole([EVTOP], environment=home.environment) as console:
         console.wait_for_text("no events yet", PATIENCE)
-        with _producer(home) as producer:
+        with recording(home, RATE, SECONDS) as producer:
             try:
                 console.wait_for(lambda shown: _count(shown, r"([\d,]+) received") >= RATE, PATIENCE)
                 keystrokes = iter(Keystrokes(console))
@@ -98,18 +96,6 @@ def _follow() -> _Outcome:
         console.press("q")
         console.wait_for_end(PATIENCE)
     return outcome
-
-
-def _producer(home: PrivateHome) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.bench.producer"),
-            *(home.store_url, f"unix://{home.bus_socket}", str(RATE), str(SECONDS)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=dying_with_parent() if sys.platform == "linux" else None,
-    )
 
 
 def _count(console: PtyConsole, pattern: str) -> int:
