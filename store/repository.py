@@ -19,7 +19,7 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
-from store.event_groups import Group, GroupField
+from store.event_groups import Group, GroupCounts, GroupField
 from store.event_rows import COLUMNS, UnreadableRow, read_events, read_unreadable, refuse_negative
 from store.event_selection import (
     Cursor,
@@ -256,6 +256,12 @@ class EventRepository:
         Raises:
             ValueError: no field, a field twice, two spans of time, or `limit` is negative.
         """
+        if (wanted := recheck(chosen)) is not None:
+            refuse_negative(limit)
+            counts = GroupCounts(by, zone)
+            async for event in self._matching(chosen, wanted):
+                counts.add(event)
+            return counts.ordered(limit)
         async with self._database.read() as connection:
             return await event_groups.grouped(connection, by, chosen, limit, zone)
 

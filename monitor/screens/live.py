@@ -13,6 +13,7 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
+from monitor.model.seen_values import seen_values
 from monitor.screens.console_screen import Selection
 from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
@@ -157,7 +158,10 @@ class LiveScreen(CountingScreen):
             return
         self._before_editing = self.shown
         self.query_one(KeyHints).display = False
-        self.query_one(FilterBar).open_with(self.shown.text)
+        model = self.console.model
+        kinds = model.counts.kinds(model.counts.complete_from(self.console.now()))
+        seen = seen_values(kinds, model.timeline.rows)
+        self.query_one(FilterBar).open_with(self.shown.text, seen)
 
     def action_clear_filter(self) -> None:
         """Show everything."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from textual.widgets import Input
 
 from monitor.model.rows import Row
 from monitor.screens.detail import DetailScreen
@@ -465,6 +466,33 @@ async def test_tab_stays_in_the_filter_and_escape_closes_it_from_anywhere(opened
         await operator.press("escape")
         assert not bar.display
         assert operator.live.shown.text == ""
+
+
+async def test_tab_goes_through_what_could_be_typed_next(opened: Opened) -> None:
+    stored = [make_event(1, event_type="download.failed", status="\x1b[31mred [b]bold[/b]")]
+    async with opened(stored=[*stored, *make_events(3, start=5, event_type="job.failed")]) as operator:
+        field = operator.live.query_one("#filter-input", Input)
+        candidates = lambda: operator.text("#filter-candidates")  # noqa: E731
+        height = lambda: operator.live.query_one(FilterBar).size.height  # noqa: E731
+        await operator.press("slash")
+        before = height()
+        assert "type: as in" in candidates()
+        await operator.press(*"-ty", "tab")
+        assert field.value == "-type:"
+        assert "job.failed 3" in candidates()
+        await operator.press("tab")
+        assert field.value == "-type:job.failed"
+        await operator.press("tab")
+        assert field.value == "-type:download.failed"
+        await operator.sees(lambda: set(operator.types) == {"job.failed"})
+        await operator.press("tab", "shift+tab")
+        assert field.value == "-type:download.failed"
+        assert height() == before
+        await operator.press("escape", "slash", *"status:")
+        assert "[31mred [b]bold[/b]" in candidates()
+        assert "\x1b" not in candidates()
+        await operator.press("tab", "enter")
+        assert operator.types == ["download.failed"]
 
 
 async def test_the_prompt_for_a_severity_leaves_the_timeline_in_sight(opened: Opened) -> None:

@@ -153,7 +153,7 @@ def test_filtered(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_broken_filter(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
-    """The query stands in the bottom line, under it in red the column and the nearest field name."""
+    """The query is over the line of completions, which is empty, and in red the column and the nearest field name."""
 
     async def type_it(scene: Scene, pilot: Pilot[None]) -> None:
         scene.app.screen.query_one("Input").cursor_blink = False  # pyright: ignore[reportAttributeAccessIssue]

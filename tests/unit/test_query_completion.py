@@ -1,0 +1,89 @@
+"""What is offered to someone who is typing a query."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store.query import QueryError, parse
+from store.query.completion import Seen, complete
+from store.query.syntax import TIME_NAMES, Compare, Field, Op
+
+SEEN: Seen = {
+    Field.TYPE: {"download.completed": 877, "download.failed": 31, "job.failed": 40},
+    Field.CATEGORY: {"downloads": 900, "In Progress": 2},
+    Field.STATUS: {"failed": 71, "in progress": 5, 'a"b': 1, "\x1b[31m": 1},
+    Field.ACTOR: {"job:rss": 12, "user:42": 3},
+}
+
+
+def offered(text: str, cursor: int | None = None) -> list[str]:
+    return [found.replacement for found in complete(text, len(text) if cursor is None else cursor, SEEN)]
+
+
+@pytest.mark.parametrize(
+    ("text", "replacements"),
+    [
+        ("", [f"{name}:" for name in (*Field, *TIME_NAMES)]),
+        ("tracker (", [f"{name}:" for name in (*Field, *TIME_NAMES)]),
+        ("res", ["resource:", "resource_type:", "resource_id:"]),
+        ("a -SE", ["severity:"]),
+        ("sin", ["since:"]),
+        ("dow", ["type:download.completed", "type:download.failed", "category:downloads"]),
+        ("fail", ["status:failed"]),
+        ("type:", ["download.completed", "job.failed", "download.failed"]),
+        ("event_type:FAIL", ["job.failed", "download.failed"]),
+        ("-type:dow", ["download.completed", "download.failed"]),
+        ("type!=dow", ["download.completed", "download.failed"]),
+        ("type : job", ["job.failed"]),
+        ("type:download.failed", []),
+        ("type:download.failed,j", ["job.failed"]),
+        ('status:"a b",fa', ["failed"]),
+        ("status:in", ['"in progress"']),
+        ('status:"in p', ['"in progress"']),
+        (r'status:"a\"', [r'"a\"b"']),
+        ("status:\x1b", [r'"\u{1b}[31m"']),
+        ("category:prog", ['"In Progress"']),
+        ("severity>=", ["error", "warning", "info"]),
+        ("sev:w", ["warning"]),
+        ("actor:", ["job:rss", "user:42", "user", "system", "job"]),
+        ("actor:user", ["user:42"]),
+        ("last:1", ["15m", "1h", "1d"]),
+        ("since:-", ["-15m", "-1h", "-6h", "-1d"]),
+        ("status>fa", []),
+        ("nosuch:fa", []),
+        ("status:/fa", []),
+        ('"fa', []),
+        ("@error.co", []),
+        ("14:0", []),
+    ],
+)
+def test_what_is_offered(text: str, replacements: list[str]) -> None:
+    assert offered(text) == replacements
+
+
+def test_what_is_typed_is_replaced_and_told_how_often_it_was_seen() -> None:
+    (found,) = complete("a type:job.f b", 12, SEEN)
+    assert found == ("job.failed", 7, 12, "40")
+    assert offered("type:job.f", 7) == []
+    assert offered("(type:job.f)", 11) == ["job.failed"]
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(
+    st.sampled_from([Field.STATUS, Field.ACTOR_ID, Field.RESOURCE_TYPE]),
+    st.text(min_size=1),
+    st.integers(0, 3),
+)
+def test_a_value_that_is_taken_asks_for_that_value(field: Field, value: str, typed: int) -> None:
+    text = f"a {field}:{value[:typed]}"
+    for found in complete(text, len(text), {field: {value: 1}}):
+        query = text[: found.start] + found.replacement
+        try:
+            tree = parse(query)
+        except QueryError:
+            # No event has such a value.
+            assert not value.isprintable()
+            continue
+        assert Compare(field, Op.EQ, value) in getattr(tree, "operands", ())
