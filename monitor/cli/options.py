@@ -41,8 +41,6 @@ def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
     The taxonomy that they name becomes that of the process. Variables that are none of ours, and secrets that
     others may read, are warned of, where there is no screen that the warning would be lost on.
     """
-    # Before the file fills it in, which has a check of its own.
-    unknown = list(unknown_variables(os.environ)) if warn else ()
     try:
         exposed = exposed_password() if warn else None
         fill_in()
@@ -52,7 +50,7 @@ def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
         fail(str(error))
     for line in (*settings.warnings, *([exposed] if exposed else [])) if warn else ():
         say(line)
-    for name, meant in unknown:
+    for name, meant in unknown_variables(os.environ) if warn else ():
         say(f"{name} is no setting" + (f"; did you mean {meant}?" if meant else ""))
     return settings
 
