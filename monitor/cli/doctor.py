@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,9 @@ from monitor.settings_file import fill_in
 
 if TYPE_CHECKING:
     from monitor.doctor.finding import Finding
+
+LEAST_ROOM = 20
+"""Cells for what was found, however narrow the terminal is."""
 
 
 def doctor(
@@ -39,7 +43,10 @@ def doctor(
         for finding in findings:
             write_json(asdict(finding))
     else:
-        for line in _lines(findings):
+        from monitor.terminal_device import terminal_size
+
+        size = terminal_size() if os.isatty(1) else None
+        for line in report_lines(findings, size and size[0]):
             write(line)
     raise typer.Exit(1 if any(finding.result is Result.BROKEN for finding in findings) else 0)
 
@@ -71,15 +78,25 @@ async def _examine(demo: bool) -> list[Finding]:
     return [*findings, *examine_files(settings, before), *terminal]
 
 
-def _lines(findings: Sequence[Finding]) -> list[str]:
-    """A line for each, and one below it for what to do; then the sum."""
-    width = max(len(f"{finding.part} {finding.tried}") for finding in findings)
+def report_lines(findings: Sequence[Finding], width: int | None = None) -> list[str]:
+    """A line for each, and below it what to do; then the sum. Broken between words to `width` cells, if it is given."""
+    room = max(len(f"{finding.part} {finding.tried}") for finding in findings)
+    indent = " " * (11 + room)
     lines: list[str] = []
     for finding in findings:
-        name = f"{finding.part} {finding.tried}"
-        lines.append(f"{finding.result:8} {name:{width}}  {finding.found}")
+        texts = [f"{finding.result:8} {f'{finding.part} {finding.tried}':{room}}  {finding.found}"]
         if finding.advice:
-            lines.append(f"{'':8} {'':{width}}  → {finding.advice}")
+            texts.append(f"{indent}→ {finding.advice}")
+        for text in texts:
+            if width is None:
+                lines.append(text)
+            else:
+                lines += wrap(
+                    text,
+                    max(width, len(indent) + LEAST_ROOM),
+                    subsequent_indent=indent,
+                    break_on_hyphens=False,
+                )
     counts = Counter(str(finding.result) for finding in findings)
     broken, warnings = counts["broken"], counts["warning"]
     lines.append(f"{broken} broken, {warnings} to look at" if broken or warnings else "all is well")

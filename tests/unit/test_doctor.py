@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from monitor.cli.doctor import report_lines
 from monitor.doctor.bus import STEPS, examine_bus, failed_step, findings
 from monitor.doctor.files import examine_files, examine_settings
 from monitor.doctor.finding import Finding, Result
@@ -136,6 +137,26 @@ def test_files_that_others_may_read_are_told(tmp_path: Path) -> None:
         ("store", "ok"),
     ]
     assert not list(examine_files(settings(tmp_path, "mysql://u@h/d"), {}))
+
+
+# The report
+
+
+def test_lines_are_broken_between_words_where_there_is_a_width() -> None:
+    found = [
+        Finding("store", "open", Result.BROKEN, "no such file at all", "look for it in that place"),
+        Finding("a", "b", Result.OK, "x" * 30),
+    ]
+    assert report_lines(found, 45) == [
+        "broken   store open  no such file at all",
+        "                     → look for it in that",
+        "                     place",
+        "ok       a b",
+        f"                     {'x' * 24}",
+        f"                     {'x' * 6}",
+        "1 broken, 0 to look at",
+    ]
+    assert report_lines(found)[2] == f"ok       a b         {'x' * 30}"
 
 
 # The bus
