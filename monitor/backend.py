@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -120,6 +120,12 @@ class Backend:
         chosen = EventFilter(query=query)
         buckets = await self.store.repository.histogram(first, last, step, chosen, estimated=True)
         return [(int(start.timestamp()) // 60, severity, number) for start, severity, number in buckets]
+
+    async def combinations(
+        self, names: Sequence[str], chosen: EventFilter, limit: int
+    ) -> list[tuple[tuple[str | None, ...], int]]:
+        """The most frequent values of the fields `names` together among the stored events of `chosen`."""
+        return await self.store.repository.combinations(names, chosen, limit)
 
     async def close(self) -> None:
         """Close the store, the bus, and the embedded server if this process started it."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from monitor.model.arrivals import Arrivals
+from monitor.model.filter import Filter
 from monitor.model.histogram import Wanted
+from store.query.syntax import Field
 
 
 @dataclass
@@ -21,6 +23,24 @@ class FeedAdvanced(Message):
 class StoreReadFailed(Message):
     """A page could not be read; the reason is one line."""
 
+    reason: str
+
+
+@dataclass
+class SpanFacetsRead(Message):
+    """The store counted the events of `scope` by the values of `monitor.model.facets.stored_fields(field)`."""
+
+    scope: Filter
+    field: Field
+    counts: list[tuple[tuple[str | None, ...], int]]
+
+
+@dataclass
+class SpanFacetsUnread(Message):
+    """The values of `field` in a span could not be counted; the reason is one line."""
+
+    scope: Filter
+    field: Field
     reason: str
 
 

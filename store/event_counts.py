@@ -114,13 +114,27 @@ async def facets(
     Raises:
         ValueError: `limit` is negative.
     """
+    return [(values[0], total) for values, total in await combinations(connection, [facet], chosen, limit)]
+
+
+async def combinations(
+    connection: AsyncConnection, names: Sequence[str], chosen: EventFilter, limit: int
+) -> list[tuple[tuple[str | None, ...], int]]:
+    """The most frequent values of the fields `names` together, with how many stored events of `chosen` have them.
+
+    `names` are columns of text of an event. Ties are ordered by the values.
+
+    Raises:
+        ValueError: `limit` is negative.
+    """
     refuse_negative(limit)
-    minutes, rest = divided(chosen) if facet in rollups.COUNTED else (None, [chosen])
-    totals = Counter[str | None]()
+    is_counted = rollups.COUNTED.issuperset(names)
+    minutes, rest = divided(chosen) if is_counted else (None, [chosen])
+    totals = Counter[tuple[str | None, ...]]()
     if minutes is not None:
-        totals.update(await rollups.stored_by(connection, facet, minutes, chosen))
+        totals.update(await rollups.stored_by(connection, names, minutes, chosen))
     for part in rest:
-        totals.update(await _scanned_facets(connection, facet, part, limit if minutes is None else None))
+        totals.update(await _scanned_by(connection, names, part, limit if minutes is None else None))
     return _most_frequent(totals, limit)
 
 
@@ -130,17 +144,30 @@ async def facets_of(found: AsyncIterable[Event], facet: Facet, limit: int) -> li
     Raises:
         ValueError: `limit` is negative.
     """
+    return [(value, total) for (value,), total in await combinations_of(found, [facet], limit)]
+
+
+async def combinations_of(
+    found: AsyncIterable[Event], names: Sequence[str], limit: int
+) -> list[tuple[tuple[str | None, ...], int]]:
+    """The most frequent values of the fields `names` together among the events `found`, as `combinations` has them.
+
+    Raises:
+        ValueError: `limit` is negative.
+    """
     refuse_negative(limit)
-    totals = Counter[str | None]()
+    totals = Counter[tuple[str | None, ...]]()
     async for event in found:
-        value = getattr(event, facet)
-        totals[None if value is None else str(value)] += 1
+        values = (getattr(event, name) for name in names)
+        totals[tuple(None if value is None else str(value) for value in values)] += 1
     return _most_frequent(totals, limit)
 
 
-def _most_frequent(totals: Counter[str | None], limit: int) -> list[tuple[str | None, int]]:
-    found = [(value, total) for value, total in totals.items() if total]
-    return sorted(found, key=lambda item: (-item[1], item[0] or ""))[:limit]
+def _most_frequent(
+    totals: Counter[tuple[str | None, ...]], limit: int
+) -> list[tuple[tuple[str | None, ...], int]]:
+    found = [(values, total) for values, total in totals.items() if total]
+    return sorted(found, key=lambda item: (-item[1], *(value or "" for value in item[0])))[:limit]
 
 
 def divided(chosen: EventFilter) -> tuple[Minutes | None, list[EventFilter]]:
@@ -196,22 +223,27 @@ async def _scanned_histogram(
     return {(int(start), severity): total for start, severity, total in rows if start is not None}
 
 
-async def _scanned_facets(
-    connection: AsyncConnection, facet: Facet, chosen: EventFilter, limit: int | None
-) -> Counter[str | None]:
+async def _scanned_by(
+    connection: AsyncConnection, names: Sequence[str], chosen: EventFilter, limit: int | None
+) -> Counter[tuple[str | None, ...]]:
     dialect = connection.dialect.name
-    column: ColumnElement[Any] = events.c[facet]
+    columns: list[ColumnElement[Any]] = [events.c[name] for name in names]
     # As bytes, since SQLite's driver refuses text of others that is not UTF-8.
-    value: ColumnElement[Any] = cast(column, LargeBinary) if dialect == "sqlite" else column
+    values = [cast(column, LargeBinary) for column in columns] if dialect == "sqlite" else columns
     # In the order of an index on the column, SQLite would rather walk over all events than look up the latest.
-    kind = column if chosen.since is None else value
-    statement = select(value, func.count()).where(*scan_conditions(chosen, dialect)).group_by(kind)
+    kinds = columns if chosen.since is None else values
+    statement = select(*values, func.count()).where(*scan_conditions(chosen, dialect)).group_by(*kinds)
     # An event that has none comes first among equals; databases do not agree on where NULL belongs.
-    statement = statement.order_by(func.count().desc(), kind.is_not(None), kind).limit(limit)
-    totals = Counter[str | None]()
-    for found, total in await connection.execute(statement):
-        totals[found.decode(errors="backslashreplace") if isinstance(found, bytes) else found] += total
+    order = [part for kind in kinds for part in (kind.is_not(None), kind)]
+    statement = statement.order_by(func.count().desc(), *order).limit(limit)
+    totals = Counter[tuple[str | None, ...]]()
+    for *found, total in await connection.execute(statement):
+        totals[tuple(map(_text, found))] += total
     return totals
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def scan_conditions(chosen: EventFilter, dialect: str) -> list[ColumnElement[bool]]:

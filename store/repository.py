@@ -265,6 +265,19 @@ class EventRepository:
         async with self._database.read() as connection:
             return await event_groups.grouped(connection, by, chosen, limit, zone)
 
+    async def combinations(
+        self, names: Sequence[str], chosen: EventFilter = EVERY_EVENT, limit: int = 100
+    ) -> list[tuple[tuple[str | None, ...], int]]:
+        """The most frequent values of several fields of text together, counted as `facets` does.
+
+        Raises:
+            ValueError: `limit` is negative.
+        """
+        if (wanted := recheck(chosen)) is not None:
+            return await event_counts.combinations_of(self._matching(chosen, wanted), names, limit)
+        async with self._database.read() as connection:
+            return await event_counts.combinations(connection, names, chosen, limit)
+
     async def histogram(
         self,
         since: datetime,

@@ -213,13 +213,13 @@ async def stored_count(connection: AsyncConnection, minutes: Minutes, chosen: Ev
 
 
 async def stored_by(
-    connection: AsyncConnection, name: str, minutes: Minutes, chosen: EventFilter
-) -> dict[str | None, int]:
-    """How many events that match `chosen` are stored of `minutes`, by the counted field `name`."""
-    column = event_rollups.c[name]
-    statement = select(column, func.sum(_STORED)).where(minutes.condition, matching(chosen, connection))
-    rows = await connection.execute(statement.group_by(column))
-    return {value or None: int(count) for value, count in rows}
+    connection: AsyncConnection, names: Sequence[str], minutes: Minutes, chosen: EventFilter
+) -> dict[tuple[str | None, ...], int]:
+    """How many events that match `chosen` are stored of `minutes`, by the values of the counted fields `names`."""
+    columns = [event_rollups.c[name] for name in names]
+    statement = select(*columns, func.sum(_STORED)).where(minutes.condition, matching(chosen, connection))
+    rows = await connection.execute(statement.group_by(*columns))
+    return {tuple(value or None for value in values): int(count) for *values, count in rows}
 
 
 async def known_types(connection: AsyncConnection) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import sqrt
 
 from monitor.model.counts import OTHERS, WINDOW_MINUTES, minute_of
-from monitor.model.filter import MISSING, Facet, Filter
+from monitor.model.filter import MISSING, Facet, Filter, Span
 from monitor.model.seen import Item, Seen
 from monitor.model.sliding import Key, SlidingCounts
 from store.event import SEVERITY_RANK, Event
@@ -104,22 +104,15 @@ class FacetCounts:
             return
         self._counts.slide(minute_of(now))
         matches = self._matches
-        batch: defaultdict[tuple[int, Key, float], int] = defaultdict(int)
-        for event in events:
-            if matches(event):
-                minute, amount = minute_of(event.inserted_at), weight(event)
-                for key in _keys(event, self.field):
-                    batch[minute, key, amount] += 1
-        for (minute, key, amount), count in batch.items():
-            self._counts.add(minute, key, count * amount)
-            if amount != 1:
-                self._mark_sampled(key)
+        self._count(
+            (minute_of(event.inserted_at), event, weight(event)) for event in events if matches(event)
+        )
 
     def lines(self, now: datetime) -> tuple[FacetLine, ...]:
         """The values, busiest first, severities by rank, over the window that ends with the minute of `now`."""
         self._counts.slide(minute_of(now))
         if self._lines[0] != self._counts.version:
-            self._lines = (self._counts.version, tuple(self._sorted_lines()))
+            self._lines = (self._counts.version, _lines(self.field, self._counts.totals, self._sampled))
         return self._lines[1]
 
     def trend(self, line: FacetLine, now: datetime) -> Trend:
@@ -147,6 +140,16 @@ class FacetCounts:
         differs = abs(last - mean) > _DEVIATIONS * sqrt(max(1.0, mean))
         return Trend(whole, last / mean if differs else None)
 
+    @property
+    def scope(self) -> Filter:
+        """Among which events is counted: the filter without the field itself."""
+        return self._filter
+
+    def covers(self, span: Span, now: datetime) -> bool:
+        """Whether all of `span` that is over is counted here."""
+        first = max(self._complete_from, minute_of(now) - self._window + 1)
+        return minute_of(span.since) >= first
+
     def since(self, now: datetime) -> datetime | None:
         """From when on everything is counted, when that is less than the window; else None."""
         if self._complete_from <= minute_of(now) - self._window + 1:
@@ -163,33 +166,74 @@ class FacetCounts:
         self._complete_from, items = self._seen.matching(
             self._filter, last - self._window + 1, now, by_kind=self.field in _BY_KIND
         )
+        self._count(items)
+
+    def _count(self, items: Iterable[tuple[int, Item, float]]) -> None:
+        # Most items of a batch are of a few values and of one minute.
+        batch: defaultdict[tuple[int, Key], float] = defaultdict(float)
         for minute, item, amount in items:
-            is_estimate = self._seen.is_estimate(item)
-            for key in _keys(item, self.field):
-                self._counts.add(minute, key, amount)
-                if is_estimate:
-                    self._mark_sampled(key)
+            keys = _keys(item, self.field)
+            for key in keys:
+                batch[minute, key] += amount
+            if amount != 1 and self._seen.is_estimate(item):
+                self._mark_sampled(keys)
+        for (minute, key), amount in batch.items():
+            self._counts.add(minute, key, amount)
 
-    def _mark_sampled(self, key: Key) -> None:
+    def _mark_sampled(self, keys: Iterable[Key]) -> None:
         if len(self._sampled) < SlidingCounts.MAX_KEYS:
-            self._sampled.add(key)
+            self._sampled.update(keys)
 
-    def _sorted_lines(self) -> list[FacetLine]:
-        lines: list[FacetLine] = []
-        types: defaultdict[str, list[FacetLine]] = defaultdict(list)
-        for key, total in self._counts.totals.items():
-            if key[1]:
-                types[key[0]].append(self._line(key, total, ()))
-        for key, total in self._counts.totals.items():
-            if not key[1]:
-                below = sorted(types[key[0]], key=_busiest) if key[0] in types else ()
-                lines.append(self._line(key, total, tuple(below)))
-        return sorted(lines, key=_most_severe if self.field is Field.SEVERITY else _busiest)
 
-    def _line(self, key: Key, total: float, types: tuple[FacetLine, ...]) -> FacetLine:
+def stored_fields(field: Field) -> tuple[str, ...]:
+    """The fields of an event whose values together tell the values of a facet."""
+    return {
+        Field.CATEGORY: ("category", "event_type"),
+        Field.SEVERITY: ("severity",),
+        Field.ACTOR: ("actor_type", "actor_id"),
+        Field.RESOURCE_TYPE: ("resource_type", "secondary_resource_type"),
+    }.get(field, ("status",))
+
+
+def stored_lines(field: Field, counts: Iterable[tuple[tuple[str | None, ...], int]]) -> tuple[FacetLine, ...]:
+    """Lines of what the store counted by the values of `stored_fields`."""
+    totals: defaultdict[Key, float] = defaultdict(float)
+    for values, number in counts:
+        for key in _stored_keys(field, values):
+            totals[key] += number
+    return _lines(field, totals, frozenset())
+
+
+def _stored_keys(field: Field, values: tuple[str | None, ...]) -> tuple[Key, ...]:
+    named = [value or MISSING for value in values]
+    match field:
+        case Field.CATEGORY:
+            return ((named[0], ""), (named[0], named[1]))
+        case Field.ACTOR:
+            return ((":".join(part for part in named if part), ""),)
+        case Field.RESOURCE_TYPE:
+            return _roles(*values)
+        case _:
+            return ((named[0], ""),)
+
+
+def _lines(field: Field, totals: Mapping[Key, float], sampled: Collection[Key]) -> tuple[FacetLine, ...]:
+    def line(key: Key, total: float, types: Iterable[FacetLine] = ()) -> FacetLine:
         value = key[1] or key[0]
-        facet = None if value == OTHERS else Facet(Field.TYPE if key[1] else self.field, value)
-        return FacetLine(facet, round(total), key, types, key in self._sampled)
+        facet = None if value == OTHERS else Facet(Field.TYPE if key[1] else field, value)
+        return FacetLine(facet, round(total), key, tuple(sorted(types, key=_busiest)), key in sampled)
+
+    types: defaultdict[str, list[FacetLine]] = defaultdict(list)
+    for key, total in totals.items():
+        if key[1]:
+            types[key[0]].append(line(key, total))
+    lines = [line(key, total, types[key[0]]) for key, total in totals.items() if not key[1]]
+    return tuple(sorted(lines, key=_most_severe if field is Field.SEVERITY else _busiest))
+
+
+def _roles(*types: str | None) -> tuple[Key, ...]:
+    """Resource types of both roles, as a query looks at both; an event that names one type twice counts once."""
+    return tuple((name, "") for name in dict.fromkeys(types) if name) or ((MISSING, ""),)
 
 
 def _busiest(line: FacetLine) -> tuple[bool, int, str]:
@@ -212,8 +256,6 @@ def _keys(item: Item, field: Field) -> tuple[Key, ...]:
         case Field.ACTOR:
             return ((item.actor, ""),)
         case Field.RESOURCE_TYPE:
-            # In both roles, as a query looks at both; an event that names one type twice counts once.
-            named = dict.fromkeys((item.resource_type, item.secondary_resource_type))
-            return tuple((name, "") for name in named if name) or ((MISSING, ""),)
+            return _roles(item.resource_type, item.secondary_resource_type)
         case _:
             return ((item.status or MISSING, ""),)

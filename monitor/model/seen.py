@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from monitor.model.counts import Kind, MinuteCounts, minute_of
 from monitor.model.filter import Filter, Span
+from monitor.model.rows import Rows
 from monitor.model.timeline import Timeline
 from store.event import Event
 from store.sampling import weight
@@ -37,9 +38,14 @@ class Seen:
             return self._counts.complete_from(now), self._kinds(
                 accepts, max(first, minutes.start), minutes.stop
             )
-        floor = self._timeline.recent_floor
+        timeline = self._timeline
+        # Of what the timeline shows, each event was looked at already.
+        is_shown = shown == timeline.filter and timeline.attached and not timeline.frozen
+        floor = timeline.floor if is_shown else timeline.recent_floor
         complete_from = 0 if floor is None else minute_of(floor[0]) + 1
-        return complete_from, self._events(shown, first)
+        if is_shown:
+            return complete_from, self._events(timeline.rows, None, first)
+        return complete_from, self._events(timeline.recent, shown.predicate(), first)
 
     def is_estimate(self, item: Item) -> bool:
         """Whether the number of such events is an estimate, as only a share of them was kept."""
@@ -53,12 +59,12 @@ class Seen:
             if accepted[kind] and minute < stop:
                 yield minute, kind, estimate
 
-    def _events(self, shown: Filter, first: int) -> Iterator[tuple[int, Item, float]]:
-        matches = shown.predicate()
-        recent = self._timeline.recent
-        start = recent.index((datetime.fromtimestamp(max(0, first) * 60, UTC), 0))
-        for row in recent[start:]:
-            if isinstance(row, Event) and matches(row):
+    def _events(
+        self, rows: Rows, matches: Callable[[Event], bool] | None, first: int
+    ) -> Iterator[tuple[int, Item, float]]:
+        start = rows.index((datetime.fromtimestamp(max(0, first) * 60, UTC), 0))
+        for row in rows[start:]:
+            if isinstance(row, Event) and (matches is None or matches(row)):
                 yield minute_of(row.inserted_at), row, weight(row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
@@ -58,6 +58,12 @@ class Reader(Protocol):
         self, since: int, until: int, step: int, query: Node
     ) -> list[tuple[int, str | None, int]]:
         """(First minute of a bar, severity, number) of the minutes from `since` up to and without `until`."""
+        ...
+
+    async def combinations(
+        self, names: Sequence[str], chosen: EventFilter, limit: int
+    ) -> list[tuple[tuple[str | None, ...], int]]:
+        """The most frequent values of the fields `names` together, with how many events of `chosen` have them."""
         ...
 
 

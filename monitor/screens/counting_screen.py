@@ -1,4 +1,4 @@
-"""What a screen with facets and a histogram does with them: shows counts, reads older ones, and filters by them."""
+"""What a screen with a histogram beside facets does with it: zooms, reads older bars, filters by a span."""
 
 from __future__ import annotations
 
@@ -8,30 +8,24 @@ from datetime import UTC, datetime
 from textual.binding import Binding
 
 from monitor.messages import HistogramRead, HistogramUnread
-from monitor.model.counts import WINDOW_MINUTES, minute_of
-from monitor.model.filter import Filter, Span
+from monitor.model.counts import minute_of
+from monitor.model.filter import Span
 from monitor.model.histogram import Bar, HistogramHistory, TimeView, Wanted
 from monitor.screens.console_screen import Reader
-from monitor.screens.timeline_screen import TimelineScreen
+from monitor.screens.facet_screen import COUNTING_TIMEOUT, RETRY_AFTER, SETTLED_AFTER, FacetScreen
 from monitor.text import clean
-from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.histogram import Histogram, Picture
 from monitor.zone import Zone
 from store.errors import StoreError
 
-HISTORY_RETRY_AFTER = 5.0
-"""Seconds until the store is asked again for older bars after it could not tell."""
-HISTORY_TIMEOUT = 30.0
-"""Seconds after which a read of older bars is given up: a free query has to look at every event."""
 _UNITS = {1: "min", 5: "5 min", 60: "h", 1440: "day"}
 _TITLES = {1: "Events a minute", 5: "Events in 5 min", 60: "Events an hour", 1440: "Events a day (UTC)"}
 
 
-class CountingScreen(TimelineScreen):
-    """Shows what `shown` lets through in a `FacetPane` and a `Histogram`."""
+class CountingScreen(FacetScreen):
+    """Shows in a `FacetPane` and a `Histogram` what `shown` lets through."""
 
     BINDINGS = [Binding("i", "histogram", "Histogram: zoom, select a span")]
-    shown: Filter
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,37 +35,16 @@ class CountingScreen(TimelineScreen):
         self._retry_history_at = 0.0
         self._history_failed = ""
 
-    def apply_filter(self, shown: Filter) -> None:
-        """Show what `shown` lets through."""
-        raise NotImplementedError
-
     def show_counts(self) -> None:
         """Draw facets and histogram as the model knows them now."""
-        console, model, now = self.console, self.console.model, self.console.now()
-        pane = self.query_one(FacetPane)
-        model.facets.show(self.shown, pane.field, now)
-        since = model.facets.since(now)
-        covers = f"{WINDOW_MINUTES // 60} h" if since is None else f"since {console.zone.minute(since)}"
-        lines = model.facets.lines(now)
-        pane.show(lines, self.shown, lambda line: model.facets.trend(line, now), covers)
+        now = self.console.now()
+        self.show_facets(now)
         self._show_histogram(now)
 
     def action_histogram(self) -> None:
         """Go to the histogram."""
         self.remove_class("-side-over")
         self.query_one(Histogram).focus()
-
-    def on_facet_pane_toggled(self, message: FacetPane.Toggled) -> None:
-        """Show or hide a value."""
-        self.apply_filter(self.shown.toggled(message.facet))
-
-    def on_facet_pane_soloed(self, message: FacetPane.Soloed) -> None:
-        """Show only a value of its field, or all of them again."""
-        self.apply_filter(self.shown.soloed(message.facet))
-
-    def on_facet_pane_field_chosen(self) -> None:
-        """Count another field."""
-        self.show_counts()
 
     def on_histogram_focus_changed(self) -> None:
         """Tell the number under the cursor, or no more."""
@@ -126,7 +99,7 @@ class CountingScreen(TimelineScreen):
         """Say so, and leave the store in peace for a moment."""
         if message.wanted == self._reading_history:
             self._reading_history = None
-            self._retry_history_at = self.console.tick() + HISTORY_RETRY_AFTER
+            self._retry_history_at = self.console.tick() + RETRY_AFTER
             self._history_failed = message.reason
             if self.is_ready:
                 self.show_counts()
@@ -179,9 +152,14 @@ class CountingScreen(TimelineScreen):
         """What the bars are, and of a focused histogram what those of `told` stand for."""
         zone, view = self.console.zone, self._view
         if self.query_one(Histogram).has_focus and told:
-            first, last = (_moment(buckets[told[index]], view.step, zone, now) for index in (0, -1))
+            first = _moment(buckets[told[0]], view.step, zone, now)
             bar = Bar(*map(sum, zip(*(bars[index] for index in told), strict=True)))
-            title = f"{first if first == last else f'{first} – {last}'} · {bar.total:,} events"
+            when = (
+                first
+                if len(told) == 1
+                else f"{first} – {_moment(buckets[told[-1]] + view.step, view.step, zone, now)}"
+            )
+            title = f"{when} · {bar.total:,} events"
             named = (("E", bar.errors), ("W", bar.warnings), ("I", bar.infos), ("-", bar.others))
             title += "".join(f" · {letter} {count:,}" for letter, count in named if count)
             return title if view.mark is None else f"{title} · enter selects"
@@ -209,7 +187,8 @@ class CountingScreen(TimelineScreen):
 
     async def _load_history(self, reader: Reader, wanted: Wanted) -> None:
         try:
-            async with asyncio.timeout(HISTORY_TIMEOUT):
+            await asyncio.sleep(SETTLED_AFTER)
+            async with asyncio.timeout(COUNTING_TIMEOUT):
                 counts = await reader.histogram(wanted.since, wanted.until, wanted.step, wanted.scope.node())
         except TimeoutError:
             self.post_message(HistogramUnread(wanted, "the store takes too long to count"))

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.model.filter import Facet, Span
+from store.errors import StoreUnavailableError
 from store.event import Event
 from store.query.syntax import Field
 from tests.console.conftest import Opened, Operator
@@ -141,7 +142,7 @@ async def test_a_span_becomes_the_filter_of_rows_and_counts_and_escape_gives_it_
     async with opened() as operator:
         everything = len(operator.types)
         await operator.press("i", "h", "h", "space", "h", "h", "h")
-        assert "12:55 – 12:58" in operator.text()
+        assert "12:55 – 12:59" in operator.text()
         await operator.press("enter")
         span = Span(at(3300), at(3540))
         assert operator.live.shown.span == span
@@ -161,7 +162,13 @@ async def test_a_span_becomes_the_filter_of_rows_and_counts_and_escape_gives_it_
 
 async def test_a_span_before_what_is_loaded_is_read_from_the_store(opened: Opened) -> None:
     old = [
-        make_event(n, event_type="a.old", inserted_at=NOW - timedelta(minutes=90, seconds=n))
+        make_event(
+            n,
+            event_type="a.old",
+            actor_type="user",
+            actor_id="eve",
+            inserted_at=NOW - timedelta(minutes=90, seconds=n),
+        )
         for n in range(3)
     ]
     new = [make_event(100 + n, inserted_at=NOW - timedelta(seconds=n)) for n in range(900)]
@@ -170,6 +177,15 @@ async def test_a_span_before_what_is_loaded_is_read_from_the_store(opened: Opene
         await operator.press("i", "Z", "Z", "h", "h", "enter")
         await operator.sees(lambda: len(operator.types) == 3)
         assert set(operator.types) == {"a.old"}
+        await operator.sees(lambda: "Categories ─ of the span" in operator.text())
+        assert "a.old             3" in operator.text("#facets")
+        await operator.press("2", "right", "right")
+        await operator.sees(lambda: "Actors ─ of the span" in operator.text())
+        assert "user:eve" in operator.text("#facets")
+        assert "system" not in operator.text("#facets")
+        await operator.press("X")
+        assert operator.live.shown.only == {Facet(Field.ACTOR, "user:eve")}
+        await operator.sees(lambda: len(operator.types) == 3)
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
@@ -194,3 +210,26 @@ async def test_a_free_query_is_counted_in_both(opened: Opened) -> None:
         assert operator.facets.line_count() == 1
         assert f" {count} " in operator.text("#facets")
         assert operator.live.shown.toggled(Facet(Field.ACTOR, "user:u1")).muted
+
+
+async def test_a_store_that_cannot_tell_is_said_and_asked_again(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = [1000.0]
+
+    async def away(*_: object) -> list[object]:
+        raise StoreUnavailableError("the store is \x1b[31maway")
+
+    async with opened(stored=[make_event(1, inserted_at=NOW - timedelta(hours=3))]) as operator:
+        operator.app.tick = lambda: ticks[0]
+        with monkeypatch.context() as broken:
+            broken.setattr(operator.app.reader, "histogram", away)
+            broken.setattr(operator.app.reader, "combinations", away)
+            await operator.press("i", "Z", "Z")
+            await operator.sees(lambda: "older: the store is ␛[31maway" in operator.text())
+            await operator.press("h", "h", "enter")
+            await operator.sees(lambda: "Categories ─ store away" in operator.text())
+            await operator.sees(lambda: operator.text().count("the store is ␛[31maway") > 1)
+        ticks[0] += 5.0
+        await operator.sees(lambda: "Categories ─ of the span" in operator.text())
+        await operator.sees(lambda: "older" not in operator.text())

@@ -55,6 +55,13 @@ async def stream(scene: Scene, pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def counted(scene: Scene, pilot: Pilot[None]) -> None:
+    """Wait until the store has told of the bars that it was asked for."""
+    histogram = scene.app.screen.query_one("#histogram")
+    await until(lambda: "reading" not in str(histogram.border_subtitle))
+    await pilot.pause()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_live(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
     """The stream is live and follows its newest row: a dotted line that says when the connection was lost, and
@@ -147,8 +154,12 @@ def test_frozen(scene: Scene, snap_compare: Any) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_filtered(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
     """Only failures and warnings; the title shows the filter, the histogram's title how many it hides."""
-    keys = ["slash", *"severity>=warning -actor:user:ana", "enter"]
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(*keys))
+
+    async def filter_it(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"severity>=warning -actor:user:ana", "enter")
+        await counted(scene, pilot)
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=filter_it))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -205,8 +216,7 @@ def test_a_span_of_the_histogram(scene: Scene, snap_compare: Any, size: tuple[in
 
     async def mark(scene: Scene, pilot: Pilot[None]) -> None:
         await pilot.press("i", "Z")
-        histogram = scene.app.screen.query_one("#histogram")
-        await until(lambda: "reading" not in str(histogram.border_subtitle))
+        await counted(scene, pilot)
         await pilot.press(*"hhh", "space", *"hhhh")
 
     assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=mark))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -346,3 +347,28 @@ async def test_a_histogram_can_tell_what_there_was_before_sampling(repository: E
         (NOON, "info", 4),
         (at(60), "error", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("category", "event_type"),
+        ("actor_type", "actor_id"),
+        ("resource_type", "secondary_resource_type"),
+        ("status",),
+    ],
+)
+async def test_combinations_agree_with_a_count_of_the_events(
+    repository: EventRepository, batch: list[Event], names: tuple[str, ...]
+) -> None:
+    spans = [(None, None), (NOON - timedelta(minutes=70, seconds=15), NOON - timedelta(minutes=3))]
+    for chosen in (*COUNTED, *NOT_COUNTED):
+        for since, until in spans:
+            within = replace(chosen, since=since, until=until)
+            expected = Counter(
+                tuple(getattr(event, name) for name in names) for event in batch if chosen_by(within, event)
+            )
+            told = await repository.combinations(names, within)
+            assert dict(told) == dict(expected), within
+            assert [number for _values, number in told] == sorted(expected.values(), reverse=True)
+    assert len(await repository.combinations(names, EventFilter(), 1)) == 1

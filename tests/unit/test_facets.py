@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from monitor.model.counts import MinuteCounts, minute_of
-from monitor.model.facets import FACET_FIELDS, FacetCounts, FacetLine, Trend
+from monitor.model.facets import FACET_FIELDS, FacetCounts, FacetLine, Trend, stored_fields, stored_lines
 from monitor.model.filter import Facet, Filter, Span
 from monitor.model.seen import Seen
 from monitor.model.timeline import Timeline
@@ -99,6 +99,12 @@ def test_every_value_counts_the_events_that_filtering_by_it_would_show(field: Fi
     live.happens(*events[300:])
     lines = once.look(field, shown)
     assert live.look(field, shown) == lines
+    filtered = Watched(events)
+    filtered.timeline.apply(shown)
+    assert filtered.look(field, shown) == lines
+    filtered.timeline.apply(shown.without_group(field))
+    filtered.facets.reopen()
+    assert filtered.look(field, shown) == lines
     assert lines
     scope = shown.without_group(field)
     for top in lines:
@@ -251,3 +257,39 @@ def test_counts_of_sampled_events_are_scaled_up_and_marked_as_estimates() -> Non
         ("content.viewed", 40, True),
         ("content.rated", 1, False),
     ]
+
+
+@pytest.mark.parametrize("field", FACET_FIELDS)
+def test_what_the_store_counts_makes_the_same_lines(field: Field) -> None:
+    recent = [e for e in traffic(300) if MINUTE - 59 <= minute_of(e.inserted_at) <= MINUTE]
+    counts = Counter(tuple(getattr(event, name) for name in stored_fields(field)) for event in recent)
+    assert stored_lines(field, counts.items()) == Watched(recent).look(field)
+
+
+def test_a_span_is_covered_when_all_of_it_was_counted() -> None:
+    watched = Watched([ago(50 - number / 10, number) for number in range(500)], loaded=100)
+    span = Span(NOON - timedelta(minutes=30), NOON)
+    watched.look(Field.SEVERITY)
+    assert watched.facets.covers(span, NOON)
+    assert not watched.facets.covers(span, NOON + timedelta(minutes=30))
+    watched.look(Field.ACTOR)
+    assert not watched.facets.covers(span, NOON)
+    assert watched.facets.covers(Span(NOON - timedelta(minutes=9), NOON), NOON)
+
+
+def test_a_window_that_was_let_go_of_does_not_pass_for_all_there_is() -> None:
+    """Frozen, the timeline lacks what arrives; full, it lacks what was first."""
+    watched = Watched([ago(30, 1)])
+    watched.timeline.freeze()
+    watched.happens(ago(1, 2, status="new"))
+    assert watched.values(Field.STATUS) == {"": 1, "new": 1}
+    full = Watched()
+    full.timeline = Timeline(capacity=100)
+    full.facets = FacetCounts(Seen(full.counts, full.timeline))
+    full.timeline.add([ago(50 - number / 10, number) for number in range(400)])
+    full.look(Field.STATUS)
+    since = full.facets.since(NOON)
+    assert since is not None
+    rows = [row for row in full.timeline.rows if isinstance(row, Event)]
+    assert since > rows[0].inserted_at
+    assert full.values(Field.STATUS)[""] == len(rows)
