@@ -206,3 +206,12 @@ def test_a_span_has_both_its_bars_whichever_way_it_was_marked() -> None:
     assert view.selected(1000) == range(950, 965)
     view.zoom(-1, 1000)
     assert view.selected(1000) == range(950, 961)
+
+
+def test_sampled_events_count_for_what_they_stand_for_where_the_store_can_tell_it_too() -> None:
+    sampled = ago(1, 2, metadata={"kept_share": 0.1}, severity="info", actor_id="1")
+    for shown, expected_number in ((EVERYTHING, 10), (Filter(text="x", query=parse("actor_id:1")), 1)):
+        counts, _timeline, _kinds = counts_over([], loaded=1)
+        counts.show(shown, NOON)
+        counts.add([sampled], NOON)
+        assert sum(bar.total for bar in counts.bars(TimeView().buckets(MINUTE), None)) == expected_number
