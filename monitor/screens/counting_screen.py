@@ -44,7 +44,8 @@ class CountingScreen(FacetScreen):
     def action_histogram(self) -> None:
         """Go to the histogram."""
         self.remove_class("-side-over")
-        self.query_one(Histogram).focus()
+        # At once, unlike `focus()`: the next key may be there already.
+        self.set_focus(self.query_one(Histogram))
 
     def on_histogram_focus_changed(self) -> None:
         """Tell the number under the cursor, or no more."""

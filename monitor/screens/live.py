@@ -199,7 +199,8 @@ class LiveScreen(CountingScreen):
         if name != "timeline":
             self.remove_class("-side-hidden")
         self.set_class(self.has_class("-narrow") and name != "timeline", "-side-over")
-        self.query_one(f"#{name}", Widget).focus()
+        # At once, unlike `focus()`: the next key may be there already.
+        self.set_focus(self.query_one(f"#{name}", Widget))
 
     def action_side(self) -> None:
         """Show or hide the side panes."""

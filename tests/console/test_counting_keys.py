@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from textual.events import Key
 
 from monitor.model.filter import Facet, Span
 from store.errors import StoreUnavailableError
@@ -75,6 +76,14 @@ async def test_any_value_of_any_field_can_be_hidden_or_alone_several_at_once(ope
         assert all(event.severity != "error" for event in shown_events(operator))
         await operator.press("left", "left", "left")
         assert "Statuses" in operator.text()
+
+
+async def test_keys_that_are_typed_ahead_reach_the_pane_they_are_meant_for(opened: Opened) -> None:
+    async with opened() as operator:
+        for key in ("2", "right", "i", "Z"):
+            operator.app.post_message(Key(key, key if len(key) == 1 else None))
+        await operator.sees(lambda: "Severities" in operator.text())
+        await operator.sees(lambda: "/5 min" in operator.text("#histogram"))
 
 
 async def test_live_events_count_at_once_and_what_changed_is_told(opened: Opened) -> None:
