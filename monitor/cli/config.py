@@ -12,6 +12,15 @@ import typer
 from monitor.cli.options import Output, fail, say, write, write_json
 from monitor.cli.table import table_lines
 from monitor.errors import StartError
+from monitor.fit.choices import (
+    ASCII_VARIABLE,
+    BUDGET_VARIABLE,
+    KEYS_VARIABLE,
+    LOW_BANDWIDTH_VARIABLE,
+    MOUSE_VARIABLE,
+    THEME_NAMES,
+    THEME_VARIABLE,
+)
 from monitor.settings import (
     CONFIG_VARIABLE,
     NAME_VARIABLE,
@@ -40,6 +49,12 @@ DESCRIPTIONS = {
     STORE_PASSWORD_FILE: "A file whose first line is the password of the store.",
     BUS_PASSWORD_FILE: "A file whose first line is the password of the bus.",
     SIGNING_KEY_FILE: "A file whose first line is the key that announcements are signed with.",
+    THEME_VARIABLE: f"Colours: {', '.join(THEME_NAMES)}.",
+    ASCII_VARIABLE: "1 draws in ASCII, 0 does not; by itself where the locale is not UTF-8.",
+    KEYS_VARIABLE: "A TOML file with other keys; `evtop keys` prints one to start from.",
+    MOUSE_VARIABLE: "1 heeds the mouse, which takes the terminal's own selection away.",
+    LOW_BANDWIDTH_VARIABLE: "1 draws less often, 0 does not; by itself over ssh.",
+    BUDGET_VARIABLE: "What following may cost at most, in bytes a second.",
 }
 """What each setting is, for the file that `init` writes."""
 _EXAMPLES = {
@@ -48,6 +63,12 @@ _EXAMPLES = {
     NAME_VARIABLE: '"local"',
     TAXONOMY_VARIABLE: '["/etc/evtop/events.toml"]',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
+    THEME_VARIABLE: '"dark"',
+    ASCII_VARIABLE: '"1"',
+    KEYS_VARIABLE: '"/etc/evtop/keys.toml"',
+    MOUSE_VARIABLE: '"1"',
+    LOW_BANDWIDTH_VARIABLE: '"1"',
+    BUDGET_VARIABLE: "72000",
 }
 _DEFAULTS: dict[str, Callable[[], str]] = {
     STORE_SETTING: default_store,

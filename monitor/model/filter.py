@@ -11,7 +11,7 @@ from monitor.zone import Zone
 from store.event import SEVERITY_RANK, Event, Severity
 from store.event_filter import EventFilter
 from store.query.predicate import compile_predicate
-from store.query.syntax import EVERYTHING, Compare, Exists, Field, Node, Not, Op, Or, all_of
+from store.query.syntax import EVERYTHING, Compare, Exists, Field, Node, Not, Op, Or, Since, Until, all_of
 
 MISSING = ""
 """The value of a facet for events whose field has none; no event has an empty value."""
@@ -78,7 +78,12 @@ class Filter:
     span: Span | None = None
 
     def node(self) -> Node:
-        """All of it but the span as one query, for the store and for live rows alike."""
+        """All of it as one query, for the store and for live rows alike."""
+        if self.span is None:
+            return self._untimed()
+        return all_of(self._untimed(), Since(self.span.since), Until(self.span.until))
+
+    def _untimed(self) -> Node:
         parts: list[Node] = [self.query]
         for group in sorted({facet.group for facet in self.only}):
             nodes = tuple(facet.node() for facet in self.alone(group))
@@ -89,30 +94,26 @@ class Filter:
         return all_of(*parts)
 
     def selection(self, also: Node = EVERYTHING) -> EventFilter:
-        """The whole filter for a read of the store, and what must match besides."""
+        """The whole filter for a read of the store, and what must match besides. Of spans, rollups tell the counts."""
         since, until = self.span or (None, None)
-        return EventFilter(query=all_of(self.node(), also), since=since, until=until)
+        return EventFilter(query=all_of(self._untimed(), also), since=since, until=until)
 
     def predicate(self) -> Callable[[Event], bool]:
         """Whether an event is shown."""
-        matches = compile_predicate(self.node())
-        if self.span is None:
-            return matches
-        since, until = self.span
-        return lambda event: since <= event.inserted_at < until and matches(event)
+        return compile_predicate(self.node())
 
     def kind_predicate(self) -> Callable[[Any], bool] | None:
         """Whether events of a kind are shown, told by `category`, `event_type` and `severity` alone.
 
         None when it looks at more than these. The span is left aside: a kind has no time.
         """
-        node = self.node()
+        node = self._untimed()
         return compile_predicate(node) if EventFilter(query=node).is_counted else None
 
     @property
     def hides_something(self) -> bool:
         """Whether any event could be hidden."""
-        return self.span is not None or self.node() != EVERYTHING
+        return self.node() != EVERYTHING
 
     def alone(self, group: Field) -> list[Facet]:
         """The values of a group that are shown alone, in order; none when all of them may be shown."""

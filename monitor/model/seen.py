@@ -40,7 +40,8 @@ class Seen:
             )
         timeline = self._timeline
         # Of what the timeline shows, each event was looked at already.
-        is_shown = shown == timeline.filter and timeline.attached and not timeline.frozen
+        is_shown = shown == timeline.filter and timeline.attached
+        is_shown = is_shown and not (timeline.frozen or timeline.has_newer)
         floor = timeline.floor if is_shown else timeline.recent_floor
         complete_from = 0 if floor is None else minute_of(floor[0]) + 1
         if is_shown:
