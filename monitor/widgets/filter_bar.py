@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.content import Content
+from textual.content import Content, Span
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from monitor.text import clean
+from monitor.text import cell_width, clean
 from store.query.completion import Completion, Seen, complete
 
 PREVIEW_DELAY = 0.12
@@ -36,22 +36,25 @@ class _Taking:
     chosen: int = -1
 
 
-def _offered(taking: _Taking, room: int) -> Content:
-    """As many candidates as fit into `room` cells, the chosen one among them and reversed."""
-    pieces: list[Content] = []
-    left = room
+def _offered(taking: _Taking, room: int) -> tuple[str, list[Span]]:
+    """As many candidates as fit into `room` cells, the chosen one among them, and how they are drawn."""
+    line, left, spans = "", room, list[Span]()
     for number, (text, _, _, note) in enumerate(taking.candidates):
-        said = f" {clean(note)}" if note else ""
-        piece = Content(f"{clean(text)}{said}  ")
-        if piece.cell_length > left and pieces:
+        text = clean(text)
+        piece = f"{text} {clean(note)}  " if note else f"{text}  "
+        width = cell_width(piece)
+        if width > left and line:
             if number > taking.chosen:
                 break
             # The chosen one is further on: begin a line with this one.
-            pieces, left = [], room
-        style = "reverse" if number == taking.chosen else ""
-        pieces.append(Content.assemble((clean(text), style), (f"{said}  ", "dim")))
-        left -= piece.cell_length
-    return Content("").join(pieces)
+            line, left, spans = "", room, []
+        middle = len(line) + len(text)
+        if number == taking.chosen:
+            spans.append(Span(len(line), middle, "reverse"))
+        line += piece
+        left -= width
+        spans.append(Span(middle, len(line), "dim"))
+    return line, spans
 
 
 class QueryInput(Input):
@@ -196,7 +199,8 @@ class FilterBar(Container):
             return
         taking = self._taking_of(self.query_one(QueryInput))
         room = max(1, self.size.width - _INDENT - 1)
-        self.query_one("#filter-candidates", Static).update(_offered(taking, room))
+        line, spans = _offered(taking, room)
+        self.query_one("#filter-candidates", Static).update(Content(clean(line), spans))
 
     def on_query_input_cancelled(self, event: QueryInput.Cancelled) -> None:
         """Put back."""
