@@ -61,6 +61,9 @@ FILTERS = (
     ("type:download.*", "* stands for any text; field:* means that the field has a value"),
     ("severity>=warning", "info < warning < error"),
     ("resource:download/9f3a", "in its primary or its secondary role"),
+    ("@error.code>=500", "what is in the metadata; @error.code:* has any value"),
+    ("/timed.*out/", "a regular expression, whatever the case; status:/^f/ in a field"),
+    ("last:15m since:14:05", "a span of time; until:-5m ends it"),
     ("-actor:system", "not; events without the field stay"),
     ("a OR (b c)", "either"),
 )

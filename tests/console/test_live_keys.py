@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from textual.widgets import Input
 
+from monitor.backend import Backend
 from monitor.model.rows import Row
 from monitor.screens.detail import DetailScreen
 from monitor.screens.help import HelpScreen
@@ -242,6 +245,30 @@ async def test_times_in_a_filter_are_those_on_the_screen_and_last_moves_on(
         operator.live.advance()
         assert operator.types == ["at.s2000", "at.s3599"]
         assert operator.live.shown.text == "last:45m"
+
+
+async def test_a_new_filter_gives_up_the_search_for_the_old_one(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [*make_events(3, start=1, event_type="settings.changed"), *make_events(900, start=100)]
+    async with opened(stored=stored) as operator:
+        given_up: list[str] = []
+        before = Backend.before
+
+        async def slow_for_one(*asked: Any) -> list[Event]:
+            if "nowhere" not in str(asked):
+                return await before(*asked)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                given_up.append("nowhere")
+            return []
+
+        monkeypatch.setattr(Backend, "before", slow_for_one)
+        await operator.press("slash", *"nowhere", "enter")
+        await operator.press("C", "slash", *"type:settings.changed", "enter")
+        await operator.sees(lambda: operator.types == ["settings.changed"] * 3)
+        assert given_up == ["nowhere"]
 
 
 async def test_live_events_pass_the_same_filter(opened: Opened) -> None:
