@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -279,6 +279,47 @@ def test_sql_and_predicate_choose_the_same_events(
     stored.fill(batch)
     for node in nodes:
         assert stored.found(node) == expected(batch, node), node
+
+
+def test_numbers_are_found_however_they_are_written(stored: Stored) -> None:
+    values = [
+        0,
+        0.0,
+        -0.0,
+        1,
+        1.0,
+        0.1,
+        1e16,
+        10**16,
+        1e23,
+        2**53 + 1,
+        2**63 - 1,
+        5e-324,
+        -2,
+        "1.0",
+        True,
+        None,
+    ]
+    batch = [Event(event_type="a.b", metadata={"n": value}) for value in values]
+    stored.fill(batch)
+    assert len(stored.found(parse("@n:0"))) == 3
+    assert len(stored.found(parse("@n:0.10"))) == 1
+    for text in [*NUMBERS, "true", "null", "5e-324", "0.1e0", "9007199254740993.0"]:
+        for node in [Compare(Path(("n",)), Op.EQ, text), Not(Compare(Path(("n",)), Op.EQ, text))]:
+            assert stored.found(node) == expected(batch, node), node
+
+
+def test_moments_are_compared_to_the_microsecond_in_any_zone(stored: Stored) -> None:
+    moments = [NOON + timedelta(microseconds=rest) for rest in (-1_000_000, -1, 0, 1, 1_000_000)]
+    batch = [Event(event_type="a.b", inserted_at=moment) for moment in moments]
+    stored.fill(batch)
+    east = timezone(timedelta(hours=5, minutes=30))
+    for number, moment in enumerate(moments):
+        for asked in (moment, moment.astimezone(east)):
+            assert stored.found(Since(asked)) == {event.id for event in batch[number:]}
+            assert stored.found(Until(asked)) == {event.id for event in batch[:number]}
+            for node in (Since(asked), Until(asked), Not(Since(asked))):
+                assert stored.found(node) == expected(batch, node)
 
 
 def test_a_place_in_the_metadata_is_narrowed_down_to_rows_that_name_it(stored: Stored) -> None:
