@@ -293,7 +293,7 @@ def test_tail_counts_instead(home: PrivateHome) -> None:
 @pytest.mark.parametrize("option", ["--since", "--until"])
 def test_what_is_no_moment_is_one_line(home: PrivateHome, option: str) -> None:
     said = one_line(evtop(home, "tail", option, HOSTILE))
-    assert said.startswith(f"{option}: no moment; write it like 2026-11-21")
+    assert said.startswith(f"{option}: no moment; write it like 14:05")
     assert not Path(home.environment["XDG_DATA_HOME"]).exists()
 
 
