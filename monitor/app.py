@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 QUIT_AGAIN_WITHIN = 2.0
 STOP_WORTH_TELLING = 1.0
+QUIET_AFTER, QUIET_DRAWING = 10.0, 5.0
+"""Seconds of silence after which ages have nothing to tell each second, and seconds between looks at them then."""
 SETTLED_AFTER = 6.0
 """Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
@@ -97,6 +99,7 @@ class EvtopApp(FittedApp):
         self._garbage = garbage
         self._starts_at = start
         self._undrawn: Arrivals | None = None
+        self._arrived_at = self._drawn_at = tick()
         self._draw_timer: Timer | None = None
         self._interrupted_at = -QUIT_AGAIN_WITHIN
         self._received_before_stop: int | None = None
@@ -161,6 +164,7 @@ class EvtopApp(FittedApp):
         """Take in a frame, and draw it as soon as the line and the processor have room for it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
         self._undrawn = message.arrivals.after(self._undrawn)
+        self._arrived_at = self.tick()
         self._draw_when_due()
 
     def on_console_driver_continued(self, message: ConsoleDriver.Continued) -> None:
@@ -216,7 +220,15 @@ class EvtopApp(FittedApp):
         if self._garbage is not None:
             self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
         self.measure_wire()
-        self._draw_when_due()
+        if self._is_quiet() and isinstance(self.screen, ConsoleScreen) and self.screen.is_ready:
+            self.screen.show_vitals()
+        else:
+            self._draw_when_due()
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing has come for a while, and what stands on the screen was looked at lately."""
+        tick = self.tick()
+        return tick - self._arrived_at >= QUIET_AFTER and tick - self._drawn_at < QUIET_DRAWING
 
     def _draw_when_due(self) -> None:
         wait = 0.0 if self._undrawn and self._undrawn.opening else self.wait_to_draw()
@@ -230,6 +242,7 @@ class EvtopApp(FittedApp):
             self._draw_timer.stop()
             self._draw_timer = None
         arrivals, self._undrawn = self._undrawn, None
+        self._drawn_at = self.tick()
         self.drawing()
         self._advance(arrivals)
 

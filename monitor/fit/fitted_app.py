@@ -30,6 +30,8 @@ DRAWING_SHARE, LOW_DRAWING_SHARE = 0.06, 0.025
 """How much of a core it may take to draw what comes by itself."""
 GRACE, LOW_GRACE = 0.3, 0.0
 """Seconds of the allowance that may be owed."""
+TRICKLE = 200
+"""Bytes a second that count as none."""
 FRAME_MAX, FRAME_WORK_MAX = 0.25, 0.05
 """Seconds from the wish to draw until it is written, and of work in them: what is beyond was something else."""
 
@@ -107,9 +109,9 @@ class FittedApp(App[None]):
             super()._display(screen, renderable)  # pyright: ignore[reportUnknownMemberType]
             return
         if text:
-            x, y = self.cursor_position
-            if x or y:
+            if isinstance(self.focused, Input):
                 # Where input methods of some languages show what is being typed.
+                x, y = self.cursor_position
                 text += f"\x1b[{y + 1};{x + 1}H"
             if self._sync_available:
                 text = f"\x1b[?2026h{text}\x1b[?2026l"
@@ -138,5 +140,5 @@ class FittedApp(App[None]):
         if isinstance(self._driver, ConsoleDriver):
             written = self._driver.bytes_written
             rate, self._written_before = (written - self._written_before) / seconds, written
-            # In steps, so that telling it costs nothing while nothing happens.
-            self.wire = f"{rate / 1000:.1f} kB/s"
+            # What telling it costs does not count, or it would be told for ever.
+            self.wire = f"{rate / 1000 if rate >= TRICKLE else 0:.1f} kB/s"

@@ -6,6 +6,7 @@ terminal; a second without any counts.
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -66,7 +67,8 @@ def _following(rate: int, **variables: str) -> Cost:
             cost = _measured(console, SECONDS)
             if producer.poll() is not None:
                 raise RuntimeError("the events ended before the measuring did")
-        _tell(f"{rate} events/s {variables or ''}", cost)
+            report = json.loads(producer.communicate(timeout=PATIENCE)[0])
+        _tell(f"{report['events'] / report['seconds']:,.0f} events/s {variables or ''}", cost)
         console.press("q")
         console.wait_for_end(PATIENCE)
     return cost
