@@ -24,7 +24,9 @@ STYLES = [
     Style(),
     Style(color="#ff6b6b", bold=True),
     Style(color="#8d97a5", bgcolor="#0e1116"),
+    Style(color="#8d97a5"),
     Style(bgcolor="#12304d"),
+    Style(color="#8d97a5", bgcolor="#12304d", bold=True),
     Style(color="bright_red", bgcolor="black", reverse=True),
     Style(color="color(123)", underline=True, bgcolor="default"),
     Style(dim=True, italic=True),
@@ -144,6 +146,25 @@ def test_behind_text_of_uncertain_width_all_is_drawn_anew() -> None:
     painted = terminals.painter.paint(layout([after, *other]), SIZE, None)
     assert painted == "\x1b[1;1Habcdthe rest of it" + " " * (WIDTH - 18)
     assert terminals.painter.paint(layout([after, *other]), SIZE, None) == ""
+
+
+def test_a_piece_beside_text_of_uncertain_width_is_drawn_again() -> None:
+    """What is wider on the terminal than here reaches into it."""
+    terminals = Terminals()
+    beside = Strip([Segment("b" * (WIDTH - 10))], WIDTH - 10)
+    terminals.draw(layout([[Strip([Segment("a" * 10)], 10), beside]] * HEIGHT))
+    odd = Strip([Segment("夜" * 5)], 10)
+    painted = terminals.painter.paint(layout([[odd, beside]] * HEIGHT), SIZE, None)
+    assert painted is not None
+    assert painted.count("b" * (WIDTH - 10)) == HEIGHT
+
+
+def test_what_lies_far_apart_is_written_apart() -> None:
+    terminals = Terminals()
+    before = [[Strip([Segment("0" + "." * (WIDTH - 2) + "0")], WIDTH)]] * HEIGHT
+    terminals.draw(layout(before))
+    after = [[Strip([Segment("1" + "." * (WIDTH - 2) + "1")], WIDTH)], *before[1:]]
+    assert terminals.painter.paint(layout(after), SIZE, None) == f"\x1b[1;1H1\x1b[{WIDTH - 2}C1"
 
 
 def test_what_it_does_not_know_it_leaves_to_textual() -> None:
