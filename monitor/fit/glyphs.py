@@ -12,7 +12,7 @@ from monitor.text import cell_width
 
 _SIGNS = {
     **dict(zip("●○◉◌◐", "*o@.%", strict=True)),  # states and links
-    **dict(zip("✖▲✓∅▶", "x!+0>", strict=True)),  # severities and alerts
+    **dict(zip("✖▲▼✓∅▶◆", "x!v+0>*", strict=True)),  # severities, alerts and marks
     **dict(zip("▾▸←→↑↓↵", "v><>^v$", strict=True)),  # folds, arrows, line ends
     **dict(zip("·…–—−≈×≤≥", ".~---~x<>", strict=True)),  # punctuation and arithmetic
     **dict(zip("▁▂▃▄▅▆▇█", ".:-=+*%#", strict=True)),  # bars, by how dark they look

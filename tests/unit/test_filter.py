@@ -186,7 +186,7 @@ def test_a_span_includes_its_start_and_not_its_end_for_live_rows_and_for_the_sto
     ]
     assert not matches(make_event(5, severity="info"))
     chosen = shown.selection()
-    assert (chosen.since, chosen.until, chosen.query) == (at(0), at(600), shown.node())
+    assert (chosen.since, chosen.until, chosen.query) == (at(0), at(600), shown.within(None).node())
     assert shown.within(None) == Filter(minimum=Severity.ERROR)
 
 
