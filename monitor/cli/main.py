@@ -31,6 +31,8 @@ app = typer.Typer(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
+        "EVTOP_THEME, EVTOP_ASCII, EVTOP_KEYS, EVTOP_MOUSE, EVTOP_LOW_BANDWIDTH, EVTOP_BYTES_PER_SECOND: "
+        "the terminal.  "
         "EVTOP_CONFIG: a file with all of these, see evtop config.  "
         "EVTOP_STORE_PASSWORD_FILE, EVTOP_BUS_PASSWORD_FILE, EVTOP_SIGNING_KEY_FILE: files with secrets."
     ),

@@ -35,6 +35,9 @@ class _Line:
     parent: FacetLine | None
 
 
+_FIELDS = "Next / previous field: types, severity, actor, resource, status"
+
+
 class FacetPane(LineList):
     """The values of one field, busiest first; categories are a tree of their types.
 
@@ -42,8 +45,8 @@ class FacetPane(LineList):
     """
 
     BINDINGS = [
-        Binding("right", "field(1)", "Next / previous field: types, severity, actor, resource, status"),
-        Binding("left", "field(-1)", "Next / previous field: types, severity, actor, resource, status"),
+        Binding("right", "field(1)", _FIELDS, id="facet.next-field"),
+        Binding("left", "field(-1)", _FIELDS, id="facet.previous-field"),
         Binding("space,enter", "toggle_shown", "Show / hide"),
         Binding("x", "toggle_shown", "Mute", show=False),
         Binding("X", "solo", "Only this"),

@@ -35,18 +35,22 @@ class Picture:
     can_clear: bool = False
 
 
+_FURTHER = "Half the width back / on, further back in time too"
+_ZOOM = "Finer / coarser: minute, 5 min, hour, day"
+
+
 class Histogram(Lines, can_focus=True):
     """The newest bar is at the right. Shows what it is given; moving, zooming and selecting are wishes."""
 
     BINDINGS = [
-        Binding("left,h", "move(-1)", "A bar to the left / right"),
-        Binding("right,l", "move(1)", "A bar to the left / right"),
-        Binding("pageup,b", f"move(-{_PAGE})", "Half the width back / on, further back in time too"),
-        Binding("pagedown", f"move({_PAGE})", "Half the width back / on, further back in time too"),
+        Binding("left,h", "move(-1)", "A bar to the left / right", id="histogram.left"),
+        Binding("right,l", "move(1)", "A bar to the left / right", id="histogram.right"),
+        Binding("pageup,b", f"move(-{_PAGE})", _FURTHER, id="histogram.page-left"),
+        Binding("pagedown", f"move({_PAGE})", _FURTHER, id="histogram.page-right"),
         Binding("home,g", f"move(-{BARS})", "A whole width back", show=False),
         Binding("end,G", "newest", "The newest bar", show=False),
-        Binding("z", "zoom(-1)", "Finer / coarser: minute, 5 min, hour, day"),
-        Binding("Z", "zoom(1)", "Finer / coarser: minute, 5 min, hour, day"),
+        Binding("z", "zoom(-1)", _ZOOM, id="histogram.finer"),
+        Binding("Z", "zoom(1)", _ZOOM, id="histogram.coarser"),
         Binding("space", "mark", "Begin a span here"),
         Binding("enter", "select", "Show only the span (or this bar)"),
         Binding("escape", "clear", "Give the span up", show=False),

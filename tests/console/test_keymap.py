@@ -65,13 +65,13 @@ def test_keys_are_understood_as_people_and_as_textual_write_them() -> None:
     ("text", "refusal"),
     [
         ('[live]\n\nedit-filtr = "f"', ":3: no action live.edit-filtr; did you mean live.edit-filter?"),
-        ('live.zone = "PgDwn"', ":1: no key PgDwn; did you mean pagedown?"),
-        ("live.zone = 7", ':1: keys are a text, as in "PgDn, ^F"'),
-        ('live.zone = ""', ':1: keys are a text, as in "PgDn, ^F"'),
-        ('# mine\nlive.zone = "s"', ":2: s cannot be live.zone, it is live.side"),
-        ('[live]\nzone = "z"\nside = "z"', ":3: z cannot be live.side, it is live.zone"),
+        ('timeline.zone = "PgDwn"', ":1: no key PgDwn; did you mean pagedown?"),
+        ("timeline.zone = 7", ':1: keys are a text, as in "PgDn, ^F"'),
+        ('timeline.zone = ""', ':1: keys are a text, as in "PgDn, ^F"'),
+        ('# mine\ntimeline.zone = "s"', ":2: s cannot be timeline.zone, it is live.side"),
+        ('[timeline]\nzone = "z"\n[live]\nside = "z"', ":4: z cannot be live.side, it is timeline.zone"),
         ('timeline.open = "^C"', ":1: ^C cannot be timeline.open, it is app.interrupt"),
-        ('"live.zone = "s"', ": .*line 1.*"),
+        ('"timeline.zone = "s"', ": .*line 1.*"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, text: str, refusal: str) -> None:
@@ -86,12 +86,15 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 
 
 def test_two_actions_can_change_places(tmp_path: Path) -> None:
-    assert keymap_of(tmp_path, '[live]\nzone = "s"\nside = "t"') == {"live.zone": "s", "live.side": "t"}
+    assert keymap_of(tmp_path, '[timeline]\nzone = "s"\n[live]\nside = "t"') == {
+        "timeline.zone": "s",
+        "live.side": "t",
+    }
 
 
 async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) -> None:
-    keymap = keymap_of(tmp_path, '[live]\nzone = "Z, ^T"\nhelp = "H"\n[timeline]\ndown = "n"')
-    async with opened() as operator:
+    keymap = keymap_of(tmp_path, '[timeline]\nzone = "Z, ^T"\nhelp = "H"\ndown = "J"')
+    async with opened(size=(120, 200)) as operator:
         operator.app.set_keymap(keymap)
         assert ("Z ^T", "UTC / local / ago") in keys_of(operator.live)
         zone = operator.timeline.zone
@@ -101,7 +104,7 @@ async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) ->
         assert operator.timeline.zone != zone
         await operator.press("k", "k")
         before = operator.cursor
-        await operator.press("j", "n")
+        await operator.press("j", "J")
         assert operator.cursor == before + 1
         operator.live.query_one(KeyHints).refresh()
         hints = operator.text("#hints")
