@@ -15,9 +15,11 @@ pytest_plugins = ["tests.servers"]
 STUCK_SECONDS = 500
 """Longer than the timeout of any test that is not marked `long_fault`."""
 
+# A shell starts background commands with both ignored, and the programs under test would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts background commands so, and the programs under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _stderr = os.dup(2)  # pytest takes the real one away while a test runs
 
