@@ -104,6 +104,9 @@ class Painter:
         spilt = False
         """Whether text of uncertain width stood or stands before, and may reach into this piece."""
         for start, strip in pieces:
+            if start >= width:
+                # Laid out for a terminal that has become narrower.
+                break
             text, looks, sure = self._cells(strip, width - start)
             end = start + len(text)
             if spilt or sure < len(text) or text != old_text[start:end] or looks != old_looks[start:end]:

@@ -15,7 +15,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from monitor.fit.painter import Painter
+from monitor.fit.painter import PLAIN, Painter
 
 WIDTH, HEIGHT = 40, 6
 SIZE = Size(WIDTH, HEIGHT)
@@ -169,3 +169,12 @@ def test_what_lies_far_apart_is_written_apart() -> None:
 
 def test_what_it_does_not_know_it_leaves_to_textual() -> None:
     assert Painter().paint(CompositorUpdate(), SIZE, None) is None
+
+
+def test_what_was_laid_out_for_a_wider_terminal_is_left_out() -> None:
+    painter = Painter()
+    painter._start_over(Size(5, 1))
+    output: list[str] = []
+    painter._paint_row(0, [(0, Strip([Segment("abcde")])), (8, Strip([Segment("uvwxyz")]))], PLAIN, output)
+    assert "".join(output) == "\x1b[1;1Habcde"
+    assert [len(painter._text[0]), len(painter._looks[0])] == [5, 5]
