@@ -98,7 +98,8 @@ class Lines(Widget):
             for number, piece in enumerate(split_substitutes(text)):
                 drawn = style + self._substitute if number % 2 else style
                 if piece:
-                    segments.append(Segment(piece, drawn + cursor if cursor else drawn))
+                    # The cell that is pointed at has colours of its own, also under the cursor.
+                    segments.append(Segment(piece, drawn + cursor if cursor and name != "cell" else drawn))
         if used < width:
             style = self.named_style("")
             segments.append(Segment(" " * (width - used), style + cursor if cursor else style))

@@ -288,7 +288,9 @@ class TimelineView(Lines, can_focus=True):
             state = "following"
         else:
             position = f"{self.viewport.cursor + 1:,}/{len(timeline.rows):,}"
-            state = f"{new}{position} · G follows" if timeline.rows else "following"
+            # A stretch of the past must not be taken for the present.
+            more = " of the past, more below" if timeline.has_newer else ""
+            state = f"{new}{position}{more} · G follows" if timeline.rows else "following"
         # Setting a title lays the border out again, which a title that stays the same need not cost.
         if title != getattr(self, "_title_shown", None):
             self._title_shown = title

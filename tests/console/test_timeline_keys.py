@@ -65,6 +65,7 @@ async def test_a_time_of_day_is_gone_to_wherever_it_is_and_read_on_from_in_both_
         assert not operator.timeline.viewport.following
         assert rows.has_older
         assert rows.has_newer
+        assert "of the past, more below" in operator.text()
         assert window_is_whole(operator)
         before = len(rows.rows)
         presses = 0
@@ -76,6 +77,7 @@ async def test_a_time_of_day_is_gone_to_wherever_it_is_and_read_on_from_in_both_
         assert len(rows.rows) > before
         assert window_is_whole(operator)
         assert rows.attached
+        assert "of the past" not in operator.text()
         await operator.store.create(make_event(9000, inserted_at=at(3600)))
         await operator.sees(lambda: rows.pending == 1)
         await operator.press("G")
@@ -209,6 +211,22 @@ async def test_the_value_of_any_cell_is_hidden_or_shown_alone(opened: Opened) ->
         await operator.sees(lambda: "time is nothing to filter by" in operator.text())
 
 
+async def test_the_cell_that_is_pointed_at_stands_out_under_the_cursor(opened: Opened) -> None:
+    async with opened(stored=long_past()) as operator:
+        await operator.press("right")
+        view = operator.timeline
+        line = view.render_line(view.viewport.cursor - view.viewport.top)
+        [style] = [segment.style for segment in line if segment.text.startswith("job.executed")]
+        theme = operator.app.current_theme
+        assert style is not None
+        assert style.color is not None
+        assert style.bgcolor is not None
+        assert theme.background is not None
+        # The contrast of these two is computed for every theme.
+        assert style.color.get_truecolor().hex == theme.background
+        assert style.bgcolor.get_truecolor().hex == theme.primary
+
+
 async def test_the_row_stays_under_the_eyes_when_filters_go_and_come(opened: Opened) -> None:
     async with opened(stored=long_past()) as operator:
         await operator.press("O", "f")
@@ -233,6 +251,13 @@ def copied(operator: Operator, written: list[str]) -> str:
     return base64.b64decode(rest.removesuffix("\x07")).decode()
 
 
+def listen(operator: Operator, written: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put what goes to the terminal into `written` instead."""
+    driver = operator.app._driver
+    assert driver is not None
+    monkeypatch.setattr(driver, "write", written.append)
+
+
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The data folder of this test, on no multiplexer."""
@@ -248,9 +273,7 @@ async def test_a_cell_or_a_row_is_copied_through_the_terminal(
 ) -> None:
     written: list[str] = []
     async with opened(stored=long_past()) as operator:
-        driver = operator.app._driver
-        assert driver is not None
-        monkeypatch.setattr(driver, "write", written.append)
+        listen(operator, written, monkeypatch)
         await operator.press("c")
         assert copied(operator, written) == "job.executed"
         written.clear()
@@ -280,9 +303,7 @@ async def test_the_incident_note_tells_the_bookmarks_in_a_file_and_on_the_clipbo
         await operator.press("ctrl+s")
         await operator.sees(lambda: "m bookmarks the rows" in operator.text())
         await operator.press("m", "O", "m", "0")
-        driver = operator.app._driver
-        assert driver is not None
-        monkeypatch.setattr(driver, "write", written.append)
+        listen(operator, written, monkeypatch)
         await operator.press("ctrl+s")
         [file] = data.glob("evtop/notes/*.md")
         text = file.read_text()
@@ -300,9 +321,7 @@ async def test_the_command_line_of_what_is_shown_shows_it_again(
 ) -> None:
     written: list[str] = []
     async with opened(stored=long_past()) as operator:
-        driver = operator.app._driver
-        assert driver is not None
-        monkeypatch.setattr(driver, "write", written.append)
+        listen(operator, written, monkeypatch)
         await operator.press("Y")
         assert copied(operator, written) == "evtop"
         written.clear()
