@@ -6,19 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
 from store.event import Event
-from store.event_counts import divided, scan_conditions
 from store.event_filter import EventFilter
 from store.event_rows import refuse_negative
-from store.event_selection import minute_column
-from store.rollups import Minutes
-from store.tables import event_rollups, events
+from store.event_tallies import tallied
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER = 15
@@ -117,16 +113,8 @@ async def grouped(
     refuse_negative(limit)
     names, span = _names(by), next((field for field in by if field in _STEPS), None)
     step = None if span is None else _STEPS[span] if zone is UTC else min(_STEPS[span], _QUARTER)
-    minutes, rest = divided(chosen) if rollups.COUNTED.issuperset(names) else (None, [chosen])
-    found: list[tuple[list[str | None], int | None, int]] = []
-    if minutes is not None:
-        found += await _from_rollups(connection, names, step, minutes, chosen)
-    for part in rest:
-        # Only groups that nothing is added to any more may be cut off by the database.
-        most = limit if minutes is None and step is None else None
-        found += await _from_events(connection, names, step, part, most)
     totals = Counter[tuple[Value, ...]]()
-    for texts, minute, number in found:
+    for texts, minute, number in await tallied(connection, names, chosen, limit, step):
         if number and (step is None or minute is not None):
             totals[_values(by, texts, minute, zone)] += number
     return _ordered(by, totals, limit)
@@ -134,49 +122,6 @@ async def grouped(
 
 def _names(by: Sequence[GroupField]) -> list[str]:
     return [name for field in by for name in _COLUMNS.get(field, ())]
-
-
-async def _from_rollups(
-    connection: AsyncConnection, names: list[str], step: int | None, minutes: Minutes, chosen: EventFilter
-) -> list[tuple[list[str | None], int | None, int]]:
-    columns: list[ColumnElement[Any]] = [event_rollups.c[name] for name in names]
-    if step is not None:
-        columns.append(rollups.bucket_of(event_rollups.c.minute, step).label("bucket"))
-    total = func.sum(event_rollups.c.count - event_rollups.c.pruned)
-    statement = select(*columns, total).where(minutes.condition, rollups.matching(chosen, connection))
-    rows = await connection.execute(statement.group_by(*columns))
-    # No severity is the empty text there.
-    return [_row([text or None for text in row[: len(names)]], row, step) for row in rows]
-
-
-async def _from_events(
-    connection: AsyncConnection, names: list[str], step: int | None, chosen: EventFilter, limit: int | None
-) -> list[tuple[list[str | None], int | None, int]]:
-    dialect = connection.dialect.name
-    columns: list[ColumnElement[Any]] = [events.c[name] for name in names]
-    # As bytes, since SQLite's driver refuses text of others that is not UTF-8.
-    shown = [cast(column, LargeBinary) for column in columns] if dialect == "sqlite" else columns
-    # In the order of an index on a column, SQLite would rather walk over all events than look up the latest.
-    kinds = list(columns) if chosen.since is None else list(shown)
-    if step is not None:
-        bucket = rollups.bucket_of(minute_column(dialect), step).label("bucket")
-        shown, kinds = [*shown, bucket], [*kinds, bucket]
-    statement = select(*shown, func.count()).where(*scan_conditions(chosen, dialect)).group_by(*kinds)
-    if limit is not None:
-        # Databases do not agree on where NULL belongs.
-        ties = [order for kind in kinds for order in (kind.is_not(None), kind)]
-        statement = statement.order_by(func.count().desc(), *ties).limit(limit)
-    rows = await connection.execute(statement)
-    return [_row([_text(value) for value in row[: len(names)]], row, step) for row in rows]
-
-
-def _row(texts: list[str | None], row: Any, step: int | None) -> tuple[list[str | None], int | None, int]:
-    minute = None if step is None or row[-2] is None else int(row[-2])
-    return texts, minute, int(row[-1])
-
-
-def _text(value: Any) -> str | None:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _values(

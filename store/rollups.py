@@ -213,13 +213,26 @@ async def stored_count(connection: AsyncConnection, minutes: Minutes, chosen: Ev
 
 
 async def stored_by(
-    connection: AsyncConnection, names: Sequence[str], minutes: Minutes, chosen: EventFilter
-) -> dict[tuple[str | None, ...], int]:
-    """How many events that match `chosen` are stored of `minutes`, by the values of the counted fields `names`."""
-    columns = [event_rollups.c[name] for name in names]
+    connection: AsyncConnection,
+    names: Sequence[str],
+    minutes: Minutes,
+    chosen: EventFilter,
+    step_minutes: int | None = None,
+) -> list[tuple[tuple[str | None, ...], int | None, int]]:
+    """How many events that match `chosen` are stored of `minutes`, by the values of the counted fields `names`.
+
+    They come as (values, first minute of a bucket of `step_minutes` when there is one, number).
+    """
+    columns: list[ColumnElement[Any]] = [event_rollups.c[name] for name in names]
+    if step_minutes is not None:
+        columns.append(bucket_of(event_rollups.c.minute, step_minutes).label("bucket"))
     statement = select(*columns, func.sum(_STORED)).where(minutes.condition, matching(chosen, connection))
-    rows = await connection.execute(statement.group_by(*columns))
-    return {tuple(value or None for value in values): int(count) for *values, count in rows}
+    told: list[tuple[tuple[str | None, ...], int | None, int]] = []
+    for *cells, total in await connection.execute(statement.group_by(*columns)):
+        minute = None if step_minutes is None else int(cells.pop())
+        # No severity is the empty text there.
+        told.append((tuple(value or None for value in cells), minute, int(total)))
+    return told
 
 
 async def known_types(connection: AsyncConnection) -> list[str]:
