@@ -220,9 +220,11 @@ class EvtopApp(FittedApp):
         if self._garbage is not None:
             self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
         self.measure_wire()
-        if self._is_quiet() and isinstance(self.screen, ConsoleScreen) and self.screen.is_ready:
+        is_quiet = self._is_quiet()
+        # What is on the way to the screen may have to wait; how late the screen is must not.
+        if (is_quiet or self.wait_to_draw() > 0) and isinstance(self.screen, ConsoleScreen) and self.screen.is_ready:
             self.screen.show_vitals()
-        else:
+        if not is_quiet:
             self._draw_when_due()
 
     def _is_quiet(self) -> bool:

@@ -66,15 +66,20 @@ def iso(moment: datetime, zone: tzinfo | None, timespec: str = "microseconds") -
 
 
 def age(moment: datetime, now: datetime) -> str:
-    """The time from `moment` to `now` in one unit: `4 s`, `12 min`, `3 h`, `9 d`. The future counts as `0 s`.
+    """The time from `moment` to `now` as `lasted` tells it. The future counts as `0 s`."""
+    return lasted(int((now - moment).total_seconds()))
 
-    From 10 s on, seconds go in tens: an age that ticks every second keeps a quiet line busy.
+
+def lasted(seconds: int, is_exact: bool = False) -> str:
+    """So many seconds in one unit: `4 s`, `12 min`, `3 h`, `9 d`.
+
+    From 10 s on, seconds go in tens unless `is_exact`: an age that ticks every second keeps a quiet line busy.
     """
-    seconds = max(0, int((now - moment).total_seconds()))
+    seconds = max(0, seconds)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size or (seconds >= size and unit != "d"):
             return f"{seconds // size} {unit}"
-    return f"{seconds if seconds < 10 else seconds // 10 * 10} s"
+    return f"{seconds if seconds < 10 or is_exact else seconds // 10 * 10} s"
 
 
 def short_age(moment: datetime, now: datetime) -> str:

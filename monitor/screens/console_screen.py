@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
 from textual.screen import Screen
@@ -12,7 +12,7 @@ from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
 from monitor.text import clean, fit
 from monitor.widgets.status_line import StatusLine, Vitals
-from monitor.zone import Zone, age
+from monitor.zone import Zone, lasted
 from store.event import Event
 from store.event_filter import EventFilter
 from store.query.syntax import Node
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from monitor.model.rows import SortKey
 
 
+SILENT_AFTER = 1.0
+"""Seconds beyond the usual delay after which the picture is as late as the newest event is old."""
 Answer = TypeVar("Answer")
 Selection = Node | EventFilter
 """What is asked of the store: a query, or a filter with a span of time."""
@@ -115,13 +117,13 @@ class ConsoleScreen(Screen[None]):
         """What the status line shows now."""
         console, model, status = self.console, self.console.model, self.console.model.status
         now, tick = console.now(), console.tick()
-        newest_age = model.newest_age(tick)
+        silence = model.newest_age(tick)
         return Vitals(
             place=console.system_name,
             status=status,
             tally=model.tally,
             rate=model.rate.per_second(tick),
-            lag="" if newest_age is None else _lag(age(now - timedelta(seconds=newest_age), now), model.lag),
+            lag="" if silence is None else _lag(silence, model.lag, status.link),
             stale=f"stale since {console.zone.second(status.stale_since)}" if status.stale_since else "",
             retry=_retry(status, now),
             skew=_skew(model.skew.worst(tick)),
@@ -146,11 +148,12 @@ class ConsoleScreen(Screen[None]):
             self.advance()
 
 
-def _lag(since_newest: str, delivery: float | None) -> str:
+def _lag(silence: float, delivery: float | None, link: Link) -> str:
     """How late the picture is: the delay of the last batch while events keep coming, else the silence since."""
-    if delivery is not None and since_newest in {"0 s", "1 s", "2 s"}:
+    if delivery is not None and silence < delivery + SILENT_AFTER:
         return f"{max(0.0, delivery):.1f} s"
-    return since_newest
+    # While the feed lives, silence is no news that a quiet line should be kept busy with.
+    return lasted(round(silence), is_exact=link is not Link.LIVE)
 
 
 def _retry(status: FeedStatus, now: datetime) -> str:

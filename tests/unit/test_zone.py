@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.widgets.row_format import ELAPSED
-from monitor.zone import Zone, age, short_age, since_zero
+from monitor.zone import Zone, age, lasted, short_age, since_zero
 from tests.events import NOON
 
 MOMENT = datetime(2026, 11, 21, 14, 5, 11, 482_713, tzinfo=UTC)
@@ -96,6 +96,10 @@ def test_relative_times_are_ages_on_a_clock_of_utc() -> None:
 def test_an_age_has_one_unit(seconds: float, long: str, short: str) -> None:
     moment = NOON - timedelta(seconds=seconds)
     assert (age(moment, NOON), short_age(moment, NOON)) == (long, short)
+
+
+def test_what_must_be_exact_is_told_in_seconds_up_to_a_minute() -> None:
+    assert [lasted(seconds, is_exact=True) for seconds in (-1, 19, 59, 60)] == ["0 s", "19 s", "59 s", "1 min"]
 
 
 @pytest.mark.parametrize(
