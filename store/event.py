@@ -167,24 +167,23 @@ class Event(BaseModel):
     position: int | None = Field(default=None, ge=1, le=INT_MAX)
 
     @classmethod
-    def from_valid(cls, fields: dict[str, Any], given: set[str]) -> Self:
+    def from_valid(cls, fields: dict[str, Any]) -> Self:
         """An event of `fields`, all of them, checked already: a second validation would double the cost.
 
-        `given` are the ones that were not filled in. The event takes over `fields`.
+        The event takes over `fields`.
         """
         event = cls.__new__(cls)
         # Past the check that keeps an event as it is.
         _set(event, "__dict__", fields)
-        _set(event, "__pydantic_fields_set__", given)
+        # One set for all: of its own, it would take as much memory as all the rest of an event.
+        _set(event, "__pydantic_fields_set__", _ALL_FIELDS)
         _set(event, "__pydantic_extra__", None)
         _set(event, "__pydantic_private__", None)
         return event
 
     def at(self, position: int) -> Self:
         """This event as the store has it, at `position`."""
-        return self.from_valid(
-            {**self.__dict__, "position": position}, self.__pydantic_fields_set__ | {"position"}
-        )
+        return self.from_valid({**self.__dict__, "position": position})
 
     @property
     def sort_key(self) -> tuple[datetime, int]:
@@ -205,6 +204,9 @@ class Event(BaseModel):
     def secondary_resource(self) -> str | None:
         """The secondary resource, written like `resource`."""
         return _pair(self.secondary_resource_type, self.secondary_resource_id)
+
+
+_ALL_FIELDS = set(Event.model_fields)
 
 
 def _pair(kind: str | None, identifier: str | None) -> str | None:

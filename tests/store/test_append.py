@@ -234,7 +234,7 @@ class Unchecked(Event):
 
     @classmethod
     def of(cls, event: Event, fields: dict[str, Any]) -> Event:
-        return cls.from_valid({**event.__dict__, **fields}, set())
+        return cls.from_valid({**event.__dict__, **fields})
 
 
 @pytest.mark.parametrize("fields", [{"status": "x" * 65}, {"actor_id": "😀" * 256}])
