@@ -16,6 +16,8 @@ class Marks:
         self._keys: list[SortKey] = []
         self.zero: Event | None = None
         """The event from which times are counted (T0)."""
+        self.revision = 0
+        """Another number after every change."""
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -29,9 +31,14 @@ class Marks:
         """Whether `event` is bookmarked."""
         return event.sort_key in self._events
 
+    def marks(self, key: SortKey) -> bool:
+        """Whether the event with `key` is bookmarked, or the one from which times are counted."""
+        return key in self._events or (self.zero is not None and self.zero.sort_key == key)
+
     def toggle(self, event: Event) -> bool:
         """Bookmark `event`, or forget its bookmark. Returns whether it has one now."""
         key = event.sort_key
+        self.revision += 1
         if key in self._events:
             del self._events[key]
             self._keys.remove(key)
@@ -42,6 +49,7 @@ class Marks:
 
     def toggle_zero(self, event: Event) -> bool:
         """Count times from `event`, or no longer when they are. Returns whether they are counted from it now."""
+        self.revision += 1
         self.zero = None if self.zero is not None and self.zero.sort_key == event.sort_key else event
         return self.zero is not None
 

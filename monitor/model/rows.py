@@ -24,6 +24,9 @@ class Rows(Sequence[Row]):
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: list[Row] = []
         self._keys: list[SortKey] = []
+        self.version = 0
+        """Another number after every change."""
+        self._touched: SortKey | None = None
         self.add(rows)
 
     def __len__(self) -> int:
@@ -45,6 +48,7 @@ class Rows(Sequence[Row]):
         """Insert `rows`, in any order; a row with the key of a present one replaces it."""
         for row in rows:
             key = row.sort_key
+            self._touch(key)
             if not self._keys or key > self._keys[-1]:
                 self._keys.append(key)
                 self._rows.append(row)
@@ -71,6 +75,8 @@ class Rows(Sequence[Row]):
     def add_keyed(self, pairs: Sequence[tuple[SortKey, Row]]) -> None:
         """Insert rows by their keys, sorted and each one once. Of a row that is there already, the older one stays."""
         keys = self._keys
+        if pairs:
+            self._touch(pairs[0][0])
         late = bisect_right(pairs, keys[-1], key=_key) if keys else 0
         for key, row in pairs[:late]:
             index = bisect_left(keys, key)
@@ -85,12 +91,15 @@ class Rows(Sequence[Row]):
         if rows and self._keys and rows[-1].sort_key >= self._keys[0]:
             self.add(rows)
             return
+        if rows:
+            self._touch(rows[0].sort_key)
         self._keys[:0] = [row.sort_key for row in rows]
         self._rows[:0] = rows
 
     def evict_oldest(self, count: int) -> list[Row]:
         """Remove and return the `count` oldest rows."""
         gone = self._rows[:count]
+        self.version += 1
         del self._rows[:count]
         del self._keys[:count]
         return gone
@@ -99,12 +108,14 @@ class Rows(Sequence[Row]):
         """Remove the `count` newest rows, of which there are more. Returns the key of the newest one that stays."""
         del self._rows[-count:]
         del self._keys[-count:]
+        self._touch(self._keys[-1])
         return self._keys[-1]
 
     def discard(self, key: SortKey) -> None:
         """Remove the row with `key`, if there is one."""
         index = self.index(key)
         if index < len(self._keys) and self._keys[index] == key:
+            self._touch(key)
             del self._keys[index]
             del self._rows[index]
 
@@ -116,6 +127,27 @@ class Rows(Sequence[Row]):
         """Whether a row with `key` is present."""
         index = self.index(key)
         return index < len(self._keys) and self._keys[index] == key
+
+    def key(self, index: int) -> SortKey:
+        """The key of the row number `index`."""
+        return self._keys[index]
+
+    def keys(self, start: int, stop: int | None = None) -> list[SortKey]:
+        """The keys of the rows from number `start` on, up to and without `stop`."""
+        return self._keys[start:stop]
+
+    def take_touched(self) -> SortKey | None:
+        """The lowest key of a row that was inserted, replaced or discarded since the last call; None when none was.
+
+        Evicting the oldest rows does not count.
+        """
+        touched, self._touched = self._touched, None
+        return touched
+
+    def _touch(self, key: SortKey) -> None:
+        self.version += 1
+        if self._touched is None or key < self._touched:
+            self._touched = key
 
     @property
     def first_key(self) -> SortKey | None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from monitor.model.rows import Row, SortKey
+from monitor.model.rows import SortKey
+from monitor.model.shown_rows import ShownRow, ShownRows
 from monitor.model.timeline import Timeline
+from store.query.predicate import Predicate
 
 
 class Viewport:
-    """A window of `height` rows on a timeline, with a cursor.
+    """A window of `height` lines on what is shown of a timeline, with a cursor.
 
     The cursor is held by the row's key, not by its number, and keeps its line on the screen: rows that
-    arrive, are evicted or are loaded above it move nothing. Following, the last row is the cursor.
+    arrive, are evicted, are loaded above it or join a run move nothing. Following, the last line is the cursor.
     Any move up gives up following.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, shown: ShownRows | None = None) -> None:
         self._timeline = timeline
+        self.shown = ShownRows(timeline) if shown is None else shown
         self._key: SortKey | None = None
         self._line = 0
         self.height = 1
@@ -25,16 +26,16 @@ class Viewport:
 
     @property
     def top(self) -> int:
-        """Index of the first row on screen."""
-        rows = len(self._timeline.rows)
+        """The first line on screen."""
+        rows = len(self.shown)
         if self.following:
             return max(0, rows - self.height)
         return max(0, min(self.cursor - self._line, rows - self.height))
 
     @property
     def cursor(self) -> int:
-        """Index of the row under the cursor; 0 when there are no rows."""
-        rows = self._timeline.rows
+        """The line under the cursor; 0 when there is none."""
+        rows = self.shown
         if not rows:
             return 0
         if self.following or self._key is None:
@@ -42,9 +43,9 @@ class Viewport:
         return min(rows.index(self._key), len(rows) - 1)
 
     @property
-    def row(self) -> Row | None:
-        """The row under the cursor."""
-        rows = self._timeline.rows
+    def row(self) -> ShownRow | None:
+        """What stands under the cursor."""
+        rows = self.shown
         return rows[self.cursor] if rows else None
 
     def resize(self, height: int) -> None:
@@ -84,33 +85,33 @@ class Viewport:
     def go(self, key: SortKey, step: int = 1) -> None:
         """Move to the row at `key`, or else to the next (`step` +1) or previous (-1) one, as far as rows are loaded."""
         rows = self._timeline.rows
-        index = rows.index(key)
-        if step < 0 and not (index < len(rows) and rows[index].sort_key == key):
-            index -= 1
-        self._show_index(max(0, min(index, len(rows) - 1)))
+        if step < 0 and not rows.has(key):
+            place = rows.index(key) - 1
+            key = rows.key(place) if place >= 0 else key
+        self._show_index(max(0, min(self.shown.index(key), len(self.shown) - 1)))
 
-    def find(self, step: int, matches: Callable[[Row], bool]) -> bool:
-        """Move to the next row, in direction `step` (+1 or -1), that `matches`; False when there is none."""
-        rows = self._timeline.rows
-        index = self.cursor + step
-        while 0 <= index < len(rows):
-            if matches(rows[index]):
-                self._show_index(index)
-                return True
-            index += step
-        return False
+    def find(self, step: int, matches: Predicate) -> bool:
+        """Move to the next event, in direction `step` (+1 or -1), that `matches`; False when there is none."""
+        found = self.shown.find(self.cursor, step, matches)
+        if found is not None:
+            self._show_index(self.shown.index(found))
+        return found is not None
+
+    def turn(self) -> bool:
+        """Unfold the run under the cursor, or fold it. False when the row has no alike one beside it."""
+        return bool(self.shown) and self.shown.turn(self.cursor)
 
     def select_line(self, line: int) -> None:
         """Put the cursor on a line of the screen."""
         self._hold(self.top + line, self.top)
 
     def _show_index(self, index: int) -> None:
-        """Put the cursor there; the window moves only when the row is out of sight, and then has it in the middle."""
+        """Put the cursor there; the window moves only when the line is out of sight, and then has it in the middle."""
         top = self.top
         self._hold(index, top if top <= index < top + self.height else index - self.height // 2)
 
     def _to(self, index: int) -> None:
-        last = len(self._timeline.rows) - 1
+        last = len(self.shown) - 1
         index = max(0, min(index, last))
         top = self.top
         if index < top:
@@ -120,7 +121,7 @@ class Viewport:
         self._hold(index, top)
 
     def _hold(self, index: int, top: int) -> None:
-        rows = self._timeline.rows
+        rows = self.shown
         if not rows:
             return
         index = max(0, min(index, len(rows) - 1))

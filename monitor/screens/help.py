@@ -44,6 +44,10 @@ LEGEND = (
     ("∅ before a type", "still not in the store after 10 s"),
     ("◆ before a type", "bookmarked; u and U go there"),
     ("0 before a type", "the row at which the incident began; T+04:31 is the time from then on"),
+    (
+        "×37 before a type",
+        "a run of so many alike rows, folded to its last one (z, Z); from: the time of its first",
+    ),
     ("✖ E  ▲ W  · I", "severity: error, warning, info"),
     ("● ○ ◉", "facets: shown, hidden, shown alone"),
     (

@@ -183,6 +183,7 @@ class TimelineScreen(ConsoleScreen):
         found = await (self.read_before if step < 0 else self.read_after)(place, 1, both)
         if found:
             await self._open_at(found[0].sort_key)
+            self.timeline.reveal(found[0].sort_key, compile_predicate(query))
         else:
             self.tell(nothing)
 
@@ -314,6 +315,9 @@ class TimelineScreen(ConsoleScreen):
         event = self.timeline.selected_event
         if event is not None:
             self.console.model.marks.toggle(event)
+            if not self.timeline.viewport.following:
+                # Of a run, the last event; marked, it stands by itself.
+                self.timeline.go(event.sort_key)
             self.advance()
 
     def action_mark_step(self, step: int) -> None:

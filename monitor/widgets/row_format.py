@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.model.cells import Cell
+from monitor.model.folding import Run
 from monitor.model.gaps import Gap, GapState
 from monitor.model.summary import summarise
 from monitor.text import clean, fit
@@ -70,18 +71,23 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a row is drawn: its marks (one cell each), from when times are counted, the cell that has the cursor."""
+    """How a row is drawn: its marks (one cell each), from when times are counted, the cell that has the cursor, and
+    the run that it stands for."""
 
     marks: str = "  "
     zero: datetime | None = None
     cell: Cell | None = None
+    run: Run | None = None
 
 
 PLAIN = Look()
 
 
 def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look: Look = PLAIN) -> list[Part]:
-    """An event in columns: time, time since T0, severity, marks, type, resource, actor, what it says."""
+    """An event in columns: time, time since T0, severity, marks, type, resource, actor, what it says.
+
+    Of a run, how many there are stands before the type, and the time of the first one before what the last one says.
+    """
     severity, name = SEVERITY_MARK[event.severity]
     emphasis = name if event.severity in {Severity.ERROR, Severity.WARNING} else ""
 
@@ -97,15 +103,20 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
         parts.append((fit(elapsed, columns.elapsed) + " ", "strong"))
     parts += cell(Cell.SEVERITY, severity, name)
     parts.append((look.marks, "warning"))
-    parts += cell(Cell.TYPE, fit(clean(event.event_type), columns.event_type), emphasis)
+    times = "" if look.run is None else f"×{look.run.count:,} "
+    parts += cell(Cell.TYPE, fit(times + clean(event.event_type), columns.event_type), emphasis)
     if columns.resource:
         resource = fit(clean(event.resource or ""), columns.resource)
         parts += cell(Cell.RESOURCE, resource, "accent", before=" ")
     if columns.actor:
         parts += cell(Cell.ACTOR, fit(clean(event.actor), columns.actor), "dim", before=" ")
     if columns.summary:
-        summary = fit(clean(summarise(event)[:SUMMARY_MAX]), columns.summary)
-        parts += cell(Cell.SUMMARY, summary, "", before=" ")
+        summary = clean(summarise(event)[:SUMMARY_MAX])
+        if look.run is not None:
+            # Without the fraction of the second: on a narrow terminal there is room for no more.
+            first = f"from {zone.stamp(look.run.first.inserted_at, now).strip().partition('.')[0]}"
+            summary = f"{first} · {summary}" if summary else first
+        parts += cell(Cell.SUMMARY, fit(summary, columns.summary), "", before=" ")
     return parts
 
 

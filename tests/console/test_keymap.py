@@ -93,14 +93,14 @@ def test_two_actions_can_change_places(tmp_path: Path) -> None:
 
 
 async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) -> None:
-    keymap = keymap_of(tmp_path, '[timeline]\nzone = "Z, ^T"\nhelp = "H"\ndown = "J"')
+    keymap = keymap_of(tmp_path, '[timeline]\nzone = "K, ^T"\nhelp = "H"\ndown = "J"')
     async with opened(size=(120, 200)) as operator:
         operator.app.set_keymap(keymap)
-        assert ("Z ^T", "UTC / local / ago") in keys_of(operator.live)
+        assert ("K ^T", "UTC / local / ago") in keys_of(operator.live)
         zone = operator.timeline.zone
         await operator.press("t")
         assert operator.timeline.zone == zone
-        await operator.press("Z")
+        await operator.press("K")
         assert operator.timeline.zone != zone
         await operator.press("k", "k")
         before = operator.cursor
@@ -108,10 +108,10 @@ async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) ->
         assert operator.cursor == before + 1
         operator.live.query_one(KeyHints).refresh()
         hints = operator.text("#hints")
-        assert " Z zone" in hints
+        assert " K zone" in hints
         assert " H help" in hints
         await operator.press("H")
-        assert "Z ^T" in operator.text()
+        assert "K ^T" in operator.text()
 
 
 def test_the_list_of_keys_is_a_file_that_changes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,219 @@
+"""What stands on the lines of a timeline: its rows, with runs of alike ones folded to one line each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+from monitor.model.folding import Run, likeness
+from monitor.model.gaps import Gap
+from monitor.model.marks import Marks
+from monitor.model.rows import Row, Rows, SortKey
+from monitor.model.timeline import Timeline
+from store.event import Event
+from store.query.predicate import Predicate
+
+ShownRow = Row | Run
+
+
+class ShownRows:
+    """The rows of a timeline as lines, oldest first. The timeline may change at any time; the lines follow.
+
+    A run is broken by a gap and by a bookmarked event, the one where the incident began included. Lines are held by
+    the key of their first row, so that what a run counts is always how many rows there are: appending costs what is
+    appended, and evicting nothing.
+    """
+
+    def __init__(self, timeline: Timeline, marks: Marks | None = None) -> None:
+        self._timeline = timeline
+        self._marks = Marks() if marks is None else marks
+        self._folded = False
+        self._turned: list[SortKey] = []
+        """Sorted; a run that has one of these is unfolded while all are folded, and folded while none is."""
+        self._heads: list[SortKey] = []
+        """The key of the first row of each line."""
+        self._seen: Rows | None = None
+        self._version = self._revision = -1
+
+    @property
+    def folded(self) -> bool:
+        """Whether runs are folded, save those that were unfolded one by one."""
+        return self._folded
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each row has a line, and each line a row."""
+        return not (self._folded or self._turned)
+
+    def __len__(self) -> int:
+        rows = self._current()
+        return len(rows) if self.is_plain else len(self._heads)
+
+    def __getitem__(self, line: int) -> ShownRow:
+        rows = self._current()
+        if self.is_plain:
+            return rows[line]
+        start, stop = self._span(rows, range(len(self._heads))[line])
+        first, last = rows[start], rows[stop - 1]
+        if stop - start > 1 and isinstance(first, Event) and isinstance(last, Event):
+            return Run(first, last, stop - start)
+        return first
+
+    def index(self, key: SortKey) -> int:
+        """The line that has the row with `key`, or the next one."""
+        rows = self._current()
+        place = rows.index(key)
+        if self.is_plain or place == len(rows):
+            return place if self.is_plain else len(self._heads)
+        return bisect_right(self._heads, rows.key(place)) - 1
+
+    def members(self, line: int) -> list[Row]:
+        """The rows of a line."""
+        rows = self._current()
+        start, stop = self._span(rows, line)
+        return rows[start:stop]
+
+    def last_row(self, line: int) -> int:
+        """The number of the last row of a line."""
+        return self._span(self._current(), line)[1] - 1
+
+    def fold_all(self) -> None:
+        """Fold all runs, or unfold all."""
+        self._folded = not self._folded
+        self._turned.clear()
+        self._seen = None
+
+    def turn(self, line: int) -> bool:
+        """Unfold the run of a line, or fold it. False when the row has no alike one beside it."""
+        rows = self._current()
+        row = self[line]
+        start = stop = rows.index(row.sort_key)
+        while start and self._joins(rows, start):
+            start -= 1
+        while stop + 1 < len(rows) and self._joins(rows, stop + 1):
+            stop += 1
+        if start == stop:
+            return False
+        first, last = rows.key(start), rows.key(stop)
+        turned = slice(bisect_left(self._turned, first), bisect_right(self._turned, last))
+        # By its first row, too: the last one may be bookmarked, and the first one evicted.
+        self._turned[turned] = [] if self._turned[turned] else [first, last]
+        self._seen = None
+        return True
+
+    def reveal(self, key: SortKey, matches: Predicate) -> None:
+        """Unfold the run of the row with `key`, unless all of it `matches`: then the run is what was sought."""
+        line = self.index(key)
+        if line < len(self) and not all(
+            isinstance(row, Event) and matches(row) for row in self.members(line)
+        ):
+            self._unfold(line)
+
+    def find(self, line: int, step: int, matches: Predicate) -> SortKey | None:
+        """The next event, in direction `step` (+1 or -1) from `line`, that matches; None when there is none.
+
+        A run of which only some events match is unfolded, also the one on `line` itself.
+        """
+        rows = self._current()
+        if not rows:
+            return None
+        start, stop = self._span(rows, line)
+        hits = [row for row in rows[start:stop] if isinstance(row, Event) and matches(row)]
+        if 0 < len(hits) < stop - start:
+            self._unfold(line)
+            return hits[0 if step > 0 else -1].sort_key
+        index = stop if step > 0 else start - 1
+        while 0 <= index < len(rows):
+            row = rows[index]
+            if isinstance(row, Event) and matches(row):
+                self.reveal(row.sort_key, matches)
+                return row.sort_key
+            index += step
+        return None
+
+    def _unfold(self, line: int) -> None:
+        if isinstance(self[line], Run):
+            self.turn(line)
+
+    # Keeping the lines up to date
+
+    def _span(self, rows: Rows, line: int) -> tuple[int, int]:
+        """The numbers of the first row of a line, and of the one after its last."""
+        if self.is_plain:
+            return line, line + 1
+        heads = self._heads
+        following = line + 1 < len(heads)
+        return rows.index(heads[line]), rows.index(heads[line + 1]) if following else len(rows)
+
+    def _current(self) -> Rows:
+        """The rows, with lines that are true of them."""
+        rows = self._timeline.rows
+        if self.is_plain:
+            self._seen = None
+            return rows
+        if rows is not self._seen or self._revision != self._marks.revision:
+            self._seen, self._revision = rows, self._marks.revision
+            rows.take_touched()
+            self._heads.clear()
+            self._build(rows, 0)
+        elif rows.version != self._version:
+            touched = rows.take_touched()
+            self._let_go(rows)
+            if touched is not None:
+                del self._heads[bisect_left(self._heads, touched) :]
+                self._build(rows, rows.index(touched))
+        self._version = rows.version
+        return rows
+
+    def _let_go(self, rows: Rows) -> None:
+        """Forget lines whose rows were evicted at either end."""
+        heads, turned = self._heads, self._turned
+        if not rows or not heads:
+            heads.clear()
+            return
+        first = rows.key(0)
+        gone = bisect_right(heads, first) - 1
+        if gone >= 0:
+            del heads[:gone]
+            heads[0] = first
+        del heads[bisect_right(heads, rows.key(-1)) :]
+        lost = bisect_left(turned, first)
+        if lost:
+            # The first run may have been turned by a row that is gone.
+            in_two_lines = len(rows) > 1 and len(heads) > 1 and heads[1] == rows.key(1)
+            is_turned = len(rows) > 1 and self._joins(rows, 1) and in_two_lines == self._folded
+            turned[:lost] = [first] if is_turned else []
+
+    def _build(self, rows: Rows, start: int) -> None:
+        """Put the rows from number `start` on into lines; those before have theirs."""
+        heads = self._heads
+        if start and self._turned:
+            # Whether the run that ends or goes on here is folded hangs on all of it.
+            start -= 1
+            while start and self._joins(rows, start):
+                start -= 1
+            del heads[bisect_left(heads, rows.key(start)) :]
+        while start and start < len(rows) and self._joins(rows, start):
+            start += 1
+        tail, keys, marks = rows[start:], rows.keys(start), self._marks
+        before: object = None
+        begin = 0
+        for index, (row, key) in enumerate(zip(tail, keys, strict=True)):
+            alike = None if isinstance(row, Gap) or marks.marks(key) else likeness(row)
+            if index and (alike is None or alike != before):
+                self._add_run(keys[begin:index])
+                begin = index
+            before = alike
+        if tail:
+            self._add_run(keys[begin:])
+
+    def _add_run(self, keys: list[SortKey]) -> None:
+        first = bisect_left(self._turned, keys[0])
+        is_turned = first < len(self._turned) and self._turned[first] <= keys[-1]
+        self._heads += keys[:1] if self._folded != is_turned else keys
+
+    def _joins(self, rows: Rows, index: int) -> bool:
+        """Whether the row number `index` is of one run with the row before it."""
+        one, other = rows[index - 1], rows[index]
+        if isinstance(one, Gap) or isinstance(other, Gap) or likeness(one) != likeness(other):
+            return False
+        return not (self._marks.marks(rows.key(index - 1)) or self._marks.marks(rows.key(index)))
