@@ -1,9 +1,10 @@
-"""What stands on the lines of a timeline: its rows, with runs of alike ones folded to one line each."""
+"""What stands on the lines of a timeline: its rows, runs of alike ones folded to one line each, and context."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 
+from monitor.model.context import Context, ContextRow
 from monitor.model.folding import Run, likeness
 from monitor.model.gaps import Gap
 from monitor.model.marks import Marks
@@ -12,13 +13,14 @@ from monitor.model.timeline import Timeline
 from store.event import Event
 from store.query.predicate import Predicate
 
-ShownRow = Row | Run
+ShownRow = Row | Run | ContextRow
 
 
 class ShownRows:
     """The rows of a timeline as lines, oldest first. The timeline may change at any time; the lines follow.
 
-    A run is broken by a gap and by a bookmarked event, the one where the incident began included. Lines are held by
+    A run is broken by a gap and by a bookmarked event, the one where the incident began included. Around one row may
+    stand context: events that the filter hides, each on a line of its own, which are no rows. Lines are held by
     the key of their first row, so that what a run counts is always how many rows there are: appending costs what is
     appended, and evicting nothing.
     """
@@ -30,7 +32,12 @@ class ShownRows:
         self._turned: list[SortKey] = []
         """Sorted; a run that has one of these is unfolded while all are folded, and folded while none is."""
         self._heads: list[SortKey] = []
-        """The key of the first row of each line."""
+        """The key of the first row of each line, or of its context."""
+        self._context: Context | None = None
+        self._aside: dict[SortKey, Event] = {}
+        """Context that has lines, by its key."""
+        self._splits: set[int] = set()
+        """Numbers of rows that have context right before them."""
         self._seen: Rows | None = None
         self._version = self._revision = -1
 
@@ -42,7 +49,18 @@ class ShownRows:
     @property
     def is_plain(self) -> bool:
         """Whether each row has a line, and each line a row."""
-        return not (self._folded or self._turned)
+        return not (self._folded or self._turned or self._context)
+
+    @property
+    def context(self) -> Context | None:
+        """What is shown around one of the rows; it goes with that row, and with another filter."""
+        self._current()
+        return self._context
+
+    def show_context(self, context: Context | None) -> None:
+        """Show what is around a row, or no longer."""
+        self._context = context
+        self._seen = None
 
     def __len__(self) -> int:
         rows = self._current()
@@ -52,7 +70,10 @@ class ShownRows:
         rows = self._current()
         if self.is_plain:
             return rows[line]
-        start, stop = self._span(rows, range(len(self._heads))[line])
+        line = range(len(self._heads))[line]
+        if (aside := self._aside.get(self._heads[line])) is not None:
+            return ContextRow(aside)
+        start, stop = self._span(rows, line)
         first, last = rows[start], rows[stop - 1]
         if stop - start > 1 and isinstance(first, Event) and isinstance(last, Event):
             return Run(first, last, stop - start)
@@ -62,18 +83,20 @@ class ShownRows:
         """The line that has the row with `key`, or the next one."""
         rows = self._current()
         place = rows.index(key)
-        if self.is_plain or place == len(rows):
-            return place if self.is_plain else len(self._heads)
+        if self.is_plain:
+            return place
+        if place == len(rows) or key in self._aside:
+            return bisect_left(self._heads, key)
         return bisect_right(self._heads, rows.key(place)) - 1
 
     def members(self, line: int) -> list[Row]:
-        """The rows of a line."""
+        """The rows of a line; none of context."""
         rows = self._current()
         start, stop = self._span(rows, line)
         return rows[start:stop]
 
     def last_row(self, line: int) -> int:
-        """The number of the last row of a line."""
+        """The number of the last row of a line, or of the row before it where it is context."""
         return self._span(self._current(), line)[1] - 1
 
     def fold_all(self) -> None:
@@ -86,6 +109,8 @@ class ShownRows:
         """Unfold the run of a line, or fold it. False when the row has no alike one beside it."""
         rows = self._current()
         row = self[line]
+        if isinstance(row, ContextRow):
+            return False
         start = stop = rows.index(row.sort_key)
         while start and self._joins(rows, start):
             start -= 1
@@ -147,22 +172,48 @@ class ShownRows:
     def _current(self) -> Rows:
         """The rows, with lines that are true of them."""
         rows = self._timeline.rows
+        if self._context is not None and not self._holds(self._context):
+            self._context = self._seen = None
         if self.is_plain:
             self._seen = None
+            self._aside, self._splits = {}, set()
             return rows
         if rows is not self._seen or self._revision != self._marks.revision:
             self._seen, self._revision = rows, self._marks.revision
             rows.take_touched()
             self._heads.clear()
+            self._set_aside(rows)
             self._build(rows, 0)
+            self._put_aside()
         elif rows.version != self._version:
             touched = rows.take_touched()
+            self._set_aside(rows)
             self._let_go(rows)
             if touched is not None:
                 del self._heads[bisect_left(self._heads, touched) :]
                 self._build(rows, rows.index(touched))
+            self._put_aside()
         self._version = rows.version
         return rows
+
+    def _holds(self, context: Context) -> bool:
+        """Whether the row that has the context is still there, under the same filter."""
+        timeline = self._timeline
+        return timeline.filter == context.shown and timeline.rows.has(context.key)
+
+    def _set_aside(self, rows: Rows) -> None:
+        """Take context out of the lines, which are then those of the rows alone."""
+        for key in self._aside:
+            place = bisect_left(self._heads, key)
+            if place < len(self._heads) and self._heads[place] == key:
+                del self._heads[place]
+        hidden = self._context.hidden if self._context else ()
+        self._aside = {event.sort_key: event for event in hidden if not rows.has(event.sort_key)}
+        self._splits = {rows.index(key) for key in self._aside}
+
+    def _put_aside(self) -> None:
+        for key in self._aside:
+            insort(self._heads, key)
 
     def _let_go(self, rows: Rows) -> None:
         """Forget lines whose rows were evicted at either end."""
@@ -186,6 +237,9 @@ class ShownRows:
     def _build(self, rows: Rows, start: int) -> None:
         """Put the rows from number `start` on into lines; those before have theirs."""
         heads = self._heads
+        if not (self._folded or self._turned):
+            heads += rows.keys(start)
+            return
         if start and self._turned:
             # Whether the run that ends or goes on here is folded hangs on all of it.
             start -= 1
@@ -199,7 +253,7 @@ class ShownRows:
         begin = 0
         for index, (row, key) in enumerate(zip(tail, keys, strict=True)):
             alike = None if isinstance(row, Gap) or marks.marks(key) else likeness(row)
-            if index and (alike is None or alike != before):
+            if index and (alike is None or alike != before or start + index in self._splits):
                 self._add_run(keys[begin:index])
                 begin = index
             before = alike
@@ -213,6 +267,8 @@ class ShownRows:
 
     def _joins(self, rows: Rows, index: int) -> bool:
         """Whether the row number `index` is of one run with the row before it."""
+        if index in self._splits:
+            return False
         one, other = rows[index - 1], rows[index]
         if isinstance(one, Gap) or isinstance(other, Gap) or likeness(one) != likeness(other):
             return False

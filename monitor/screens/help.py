@@ -48,6 +48,10 @@ LEGEND = (
         "×37 before a type",
         "a run of so many alike rows, folded to its last one (z, Z); from: the time of its first",
     ),
+    (
+        "┊ before a type",
+        "context: the filter hides this row, and it happened right before or after one that is shown",
+    ),
     ("✖ E  ▲ W  · I", "severity: error, warning, info"),
     ("● ○ ◉", "facets: shown, hidden, shown alone"),
     (

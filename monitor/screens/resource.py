@@ -15,7 +15,8 @@ from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
-from monitor.screens.timeline_screen import PAGE, TimelineScreen
+from monitor.screens.reading_screen import PAGE
+from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.resource_header import ResourceHeader

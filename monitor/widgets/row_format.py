@@ -25,6 +25,8 @@ SUMMARY_MAX = 500
 """Characters of a summary that are looked at; cleaning 64 KiB for forty cells would cost milliseconds a row."""
 UNCONFIRMED = "?"
 NOT_STORED = "∅"
+CONTEXT = "┊"
+"""A row that the filter hides, shown around one that it does not."""
 BOOKMARK = "◆"
 ZERO = "0"
 """The row at which the incident began."""
@@ -71,13 +73,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a row is drawn: its marks (one cell each), from when times are counted, the cell that has the cursor, and
-    the run that it stands for."""
+    """How a row is drawn: its marks (one cell each), from when times are counted, the cell that has the cursor,
+    the run that it stands for, and whether it is to step back."""
 
     marks: str = "  "
     zero: datetime | None = None
     cell: Cell | None = None
     run: Run | None = None
+    dimmed: bool = False
 
 
 PLAIN = Look()
@@ -117,6 +120,8 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
             first = f"from {zone.stamp(look.run.first.inserted_at, now).strip().partition('.')[0]}"
             summary = f"{first} · {summary}" if summary else first
         parts += cell(Cell.SUMMARY, fit(summary, columns.summary), "", before=" ")
+    if look.dimmed:
+        return [(text, style if style == "cell" else "dim") for text, style in parts]
     return parts
 
 

@@ -10,6 +10,7 @@ from textual.events import Resize
 from textual.strip import Strip
 
 from monitor.model.cells import Cell
+from monitor.model.context import ContextRow
 from monitor.model.folding import Run
 from monitor.model.gaps import Gap
 from monitor.model.marks import Marks
@@ -20,6 +21,7 @@ from monitor.text import clean
 from monitor.widgets.lines import Lines
 from monitor.widgets.row_format import (
     BOOKMARK,
+    CONTEXT,
     NOT_STORED,
     PLAIN,
     UNCONFIRMED,
@@ -123,8 +125,8 @@ class TimelineLines(Lines):
     def _times(self, row: ShownRow | None, now: datetime) -> tuple[object, ...]:
         """The times that a line tells."""
         match row:
-            case Event():
-                return (self.zone.stamp(row.inserted_at, now),)
+            case Event() | ContextRow():
+                return (self.zone.stamp(event_of(row).inserted_at, now),)
             case Run():
                 return tuple(self.zone.stamp(event.inserted_at, now) for event in (row.first, row.last))
             case _:
@@ -135,17 +137,22 @@ class TimelineLines(Lines):
             return PLAIN
         event = event_of(row)
         zero = self.marks.zero
-        mark = self._doubt(row, line)
+        is_context = isinstance(row, ContextRow)
+        mark = CONTEXT if is_context else self._doubt(row, line)
         if zero is not None and zero.id == event.id:
             mark += ZERO
         else:
             mark += BOOKMARK if self.marks.has(event) else " "
         cell = self.cell if self.points and line == self.viewport.cursor else None
         return Look(
-            mark, None if zero is None else zero.inserted_at, cell, row if isinstance(row, Run) else None
+            mark,
+            None if zero is None else zero.inserted_at,
+            cell,
+            run=row if isinstance(row, Run) else None,
+            dimmed=is_context,
         )
 
-    def _doubt(self, row: ShownRow | None, line: int) -> str:
+    def _doubt(self, row: Event | Run, line: int) -> str:
         """Whether the store has the event; of a run, the worst that holds for one of its events."""
         unconfirmed, not_stored = self.timeline.unconfirmed, self.timeline.not_stored
         if not (unconfirmed or not_stored):
@@ -176,6 +183,12 @@ class TimelineLines(Lines):
             self.border_subtitle = Content(clean(state))
 
 
-def event_of(row: Event | Run) -> Event:
+def event_of(row: Event | Run | ContextRow) -> Event:
     """What keys for one event act on: of a run, its last one."""
-    return row.last if isinstance(row, Run) else row
+    match row:
+        case Run():
+            return row.last
+        case ContextRow():
+            return row.event
+        case Event():
+            return row

@@ -18,6 +18,8 @@ def timeline_state(timeline: Timeline, viewport: Viewport) -> str:
     """Following, frozen, or the place of the cursor among the rows, whatever is folded."""
     shown = viewport.shown
     folded = "folded · " if shown.folded else ""
+    if shown.context is not None:
+        folded += f"{shown.context.reach} around · "
     new = f"+{timeline.pending:,} new · " if timeline.pending else ""
     if timeline.frozen:
         return f"{folded}{new}frozen · space resumes"

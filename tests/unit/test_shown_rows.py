@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from monitor.model.filter import Filter
+from monitor.model.context import Context, ContextRow
+from monitor.model.filter import Facet, Filter
 from monitor.model.folding import Run, likeness
 from monitor.model.gaps import Gap, GapState
 from monitor.model.marks import Marks
@@ -19,9 +20,11 @@ from monitor.model.timeline import Timeline
 from monitor.model.viewport import Viewport
 from store.event import Event, Severity
 from store.query.predicate import Predicate
+from store.query.syntax import Field
 from tests.events import at, make_event
 
 KINDS = st.sampled_from("ab")
+WITHOUT_C = Filter(muted=frozenset({Facet(Field.TYPE, "job.c")}))
 
 
 def event(number: int, kind: str = "a", severity: str = "info") -> Event:
@@ -61,6 +64,8 @@ def drawn(rows: ShownRows) -> str:
 def _drawn(row: ShownRow) -> str:
     if isinstance(row, Gap):
         return "-"
+    if isinstance(row, ContextRow):
+        return f"({row.event.event_type[-1]})"
     last = row.last if isinstance(row, Run) else row
     letter = last.event_type[-1]
     letter = letter.upper() if last.severity is Severity.ERROR else letter
@@ -129,10 +134,9 @@ def test_a_run_grows_at_its_end() -> None:
 
 def test_a_late_row_splits_a_run_and_joins_another() -> None:
     rows = shown("aaaa")
-    late = event(100, "b").model_copy(update={"inserted_at": at(1.5)})
-    timeline_of(rows).add([late])
+    timeline_of(rows).add([late(100, "b", 1.5)])
     assert drawn(rows) == "a2 b a2"
-    timeline_of(rows).add([event(101, "a").model_copy(update={"inserted_at": at(0.5)})])
+    timeline_of(rows).add([late(101, "a", 0.5)])
     assert drawn(rows) == "a3 b a2"
 
 
@@ -241,13 +245,101 @@ def test_following_stays_on_the_run_that_grows() -> None:
         assert (run.count, viewport.following) == (number, True)
 
 
+def late(number: int, kind: str, seconds: float) -> Event:
+    return event(number, kind).model_copy(update={"inserted_at": at(seconds)})
+
+
+def around(rows: ShownRows, place: int, reach: int, *seconds: float) -> Context:
+    """Events that the filter hides, at these moments, around the row number `place`."""
+    row = timeline_of(rows).rows[place]
+    events = [late(500 + number, "c", second) for number, second in enumerate(seconds)]
+    before = [event for event in events if event.sort_key < row.sort_key]
+    after = [event for event in events if event.sort_key > row.sort_key]
+    return Context.around(row.sort_key, timeline_of(rows).filter, reach, before[::-1], after)
+
+
+def filtered(text: str, *, folded: bool = False) -> ShownRows:
+    rows = shown(text, folded=folded)
+    timeline_of(rows).apply(WITHOUT_C)
+    return rows
+
+
+def test_context_stands_around_its_row_and_is_no_row() -> None:
+    rows = filtered("aabb")
+    rows.show_context(around(rows, 1, 3, 0.2, 0.4, 1.5, 1.6, 3.5))
+    assert drawn(rows) == "a (c) (c) a (c) (c) b b (c)"
+    assert [rows.last_row(line) + 1 for line in range(len(rows))] == [1, 1, 1, 2, 2, 2, 3, 4, 4]
+    assert len(timeline_of(rows).rows) == 4
+    assert [rows.members(line) for line in (1, 4)] == [[], []]
+    assert not rows.turn(1)
+    hidden = rows[1]
+    assert isinstance(hidden, ContextRow)
+    assert rows.index(hidden.sort_key) == 1
+    # A search steps over it, and starts from it.
+    assert rows.find(4, -1, lambda _: True) == timeline_of(rows).rows[1].sort_key
+    assert rows.find(4, 1, lambda _: True) == timeline_of(rows).rows[2].sort_key
+    assert rows.find(4, 1, lambda event: event.event_type == "job.c") is None
+    rows.show_context(None)
+    assert (drawn(rows), rows.is_plain) == ("a a b b", True)
+
+
+def test_context_is_as_near_as_it_reaches_and_without_what_is_shown_anyway() -> None:
+    row = event(10)
+    before = [event(9, "c"), event(8, "a"), event(7, "c"), event(6, "c")]
+    context = Context.around(row.sort_key, WITHOUT_C, 3, before, [event(11, "c"), event(12, "a")])
+    assert [seen.id.int for seen in (*context.before, *context.after)] == [7, 8, 9, 11, 12]
+    assert [seen.id.int for seen in context.hidden] == [7, 9, 11]
+    assert [seen.id.int for seen in context.cut(1).hidden] == [9, 11]
+
+
+def test_context_splits_a_fold() -> None:
+    rows = filtered("aaaaa", folded=True)
+    rows.show_context(around(rows, 2, 3, 1.5, 3.5))
+    assert drawn(rows) == "a2 (c) a2 (c) a"
+    timeline_of(rows).add(letters("aa", 5))
+    assert drawn(rows) == "a2 (c) a2 (c) a3"
+
+
+def test_context_goes_with_its_row_and_with_another_filter() -> None:
+    rows = filtered("aab")
+    rows.show_context(around(rows, 0, 3, 0.5))
+    timeline_of(rows).rows.evict_oldest(1)
+    assert (rows.context, drawn(rows)) == (None, "a b")
+    rows.show_context(around(rows, 0, 3, 1.5))
+    assert drawn(rows) == "a (c) b"
+    timeline_of(rows).apply(Filter(minimum=Severity.INFO))
+    assert rows.context is None
+
+
 class Folding(RuleBasedStateMachine):
     """Rows come, late ones too, and go at both ends; they are bookmarked, folded and unfolded one by one and all."""
 
     @initialize(count=st.integers(0, 15), kinds=st.text("ab", min_size=15, max_size=15))
     def open(self, count: int, kinds: str) -> None:
         self.rows = shown(kinds[:count], capacity=20)
+        timeline_of(self.rows).apply(WITHOUT_C)
         self.number = 1000
+
+    @rule(
+        place=st.integers(0, 40), back=st.lists(st.integers(1, 9), max_size=3), on=st.lists(st.integers(1, 9))
+    )
+    def look_around(self, place: int, back: list[int], on: list[int]) -> None:
+        rows = timeline_of(self.rows).rows
+        if rows:
+            key = rows.key(place % len(rows))
+            moved = [key[0] - timedelta(seconds=0.31 * step) for step in back]
+            moved += [key[0] + timedelta(seconds=0.31 * step) for step in on]
+            events = [event(900 + number, "c") for number in range(len(moved))]
+            events = [
+                seen.model_copy(update={"inserted_at": at}) for seen, at in zip(events, moved, strict=True)
+            ]
+            self.rows.show_context(
+                Context.around(key, WITHOUT_C, 9, events[: len(back)], events[len(back) :])
+            )
+
+    @rule()
+    def look_no_more(self) -> None:
+        self.rows.show_context(None)
 
     @rule(kinds=st.lists(KINDS, min_size=1, max_size=9), back=st.integers(0, 15))
     def arrive(self, kinds: list[str], back: int) -> None:
@@ -302,7 +394,7 @@ class Folding(RuleBasedStateMachine):
 
     @rule()
     def filter(self) -> None:
-        timeline_of(self.rows).apply(Filter())
+        timeline_of(self.rows).apply(WITHOUT_C)
 
     @invariant()
     def unfolding_gives_the_rows_back(self) -> None:
@@ -318,6 +410,10 @@ class Folding(RuleBasedStateMachine):
             row, members = self.rows[line], self.rows.members(line)
             place += len(members)
             assert self.rows.last_row(line) == place - 1
+            assert self.rows.index(row.sort_key) == line
+            if isinstance(row, ContextRow):
+                assert members == []
+                continue
             assert {self.rows.index(member.sort_key) for member in members} == {line}
             if len(members) == 1:
                 assert row is members[0]
@@ -331,6 +427,7 @@ class Folding(RuleBasedStateMachine):
     def lines_are_as_if_folded_anew(self) -> None:
         anew = ShownRows(timeline_of(self.rows), marks_of(self.rows))
         anew._folded, anew._turned = self.rows._folded, list(self.rows._turned)
+        anew.show_context(self.rows.context)
         touched = timeline_of(self.rows).rows._touched
         assert drawn(self.rows) == drawn(anew)
         timeline_of(self.rows).rows._touched = touched
