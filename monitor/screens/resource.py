@@ -140,6 +140,11 @@ class ResourceScreen(TimelineScreen):
         """The timeline of the resource."""
         return self.query_one("#resource-timeline", TimelineView)
 
+    @property
+    def resource(self) -> str:
+        """The resource of this page."""
+        return "/".join(self._resource)
+
     def is_shown(self, event: Event) -> bool:
         """Whether an event is about this resource."""
         return is_about(event, *self._resource)

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
 from monitor.model.cells import cell_text
-from monitor.model.note import incident_note
+from monitor.model.filter import Filter
+from monitor.model.note import Counted, incident_note
 from monitor.screens.reading_screen import ReadingScreen
 from monitor.text import clean
+from store.errors import StoreError
+from store.event import Event
+from store.event_filter import EventFilter
+from store.query.syntax import EVERYTHING, Compare, Field, Op
 from store.wire import encode
+
+COUNTING_TIMEOUT = 10.0
+"""Seconds after which the note is written without counts."""
+KIND = ("event_type", "severity")
+KINDS_MAX = 10_000
 
 
 class TakingAlongScreen(ReadingScreen):
     """A screen whose rows can be taken to where people talk about them."""
+
+    @property
+    def resource(self) -> str:
+        """The resource, as `type/id`, that all rows are about; empty where they are about any."""
+        return ""
 
     def action_copy_cell(self) -> None:
         """Copy what the cell under the cursor says in full."""
@@ -27,20 +46,57 @@ class TakingAlongScreen(ReadingScreen):
             self.console.copy(clean(encode(event).decode()), "the row")
 
     def action_note(self) -> None:
-        """Write the incident note: a file, and the clipboard."""
-        console = self.console
-        marks, shown = console.model.marks, self._rows.filter
-        if not marks.events:
-            self.tell("m bookmarks the rows that the note is to tell")
+        """Write the incident note, with counts from the store: a file, and the clipboard."""
+        rows = self._rows
+        marked = self.console.model.marks.events
+        told = marked or [row for row in rows.rows if isinstance(row, Event)]
+        if not told:
+            self.tell("there is nothing that a note could tell")
             return
-        console.save_note(
-            incident_note(
-                console.system_name,
-                marks.events,
-                marks.zero,
-                console.model.gaps,
-                query=shown.describe(),
-                zone=console.zone,
-                now=console.now(),
-            )
+        self.tell("counting for the note…")
+        of = "the bookmarks" if marked else "what is loaded on the timeline"
+        first, last = told[0].inserted_at, told[-1].inserted_at
+        inside = {row.id for row in rows.rows if isinstance(row, Event) and first <= row.inserted_at <= last}
+        unconfirmed, not_stored = len(inside & rows.unconfirmed), len(inside & rows.not_stored)
+        counted = Counted(of, first, last, unconfirmed=unconfirmed, not_stored=not_stored)
+        self.run_worker(
+            self._write_note(marked, counted, rows.filter), group="note", exclusive=True, exit_on_error=False
+        )
+
+    async def _write_note(self, marked: list[Event], counted: Counted, shown: Filter) -> None:
+        """Count, and write the note whether the store can tell or not."""
+        try:
+            async with asyncio.timeout(COUNTING_TIMEOUT):
+                kinds = await self.reader.combinations(KIND, self._within(counted, shown), KINDS_MAX)
+            counted = replace(counted, kinds=kinds)
+        except TimeoutError:
+            counted = replace(counted, failed="the store takes too long to count")
+        except StoreError as error:
+            counted = replace(counted, failed=str(error))
+        except Exception as error:
+            # A note without counts is better than none.
+            counted = replace(counted, failed=f"reading failed: {type(error).__name__}")
+        console = self.console
+        note = incident_note(
+            console.system_name,
+            marked,
+            console.model.marks.zero,
+            console.model.gaps,
+            counted,
+            query=shown.describe(),
+            resource=self.resource,
+            zone=console.zone,
+            now=console.now(),
+        )
+        console.save_note(note)
+
+    def _within(self, counted: Counted, shown: Filter) -> EventFilter:
+        """What the timeline shows with the filter `shown`, in the span that is counted."""
+        own = Compare(Field.RESOURCE, Op.EQ, self.resource) if self.resource else EVERYTHING
+        chosen = shown.selection(own)
+        since, until = counted.since, counted.until + timedelta(microseconds=1)
+        return replace(
+            chosen,
+            since=max(since, chosen.since) if chosen.since else since,
+            until=min(until, chosen.until) if chosen.until else until,
         )

@@ -47,7 +47,7 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
         Binding("0", "zero", "The incident begins here: count times from it"),
         Binding("c", "copy_cell", "Copy the cell"),
         Binding("y", "copy_row", "Copy the row as JSON"),
-        Binding("ctrl+s", "note", "Incident note of the bookmarks (Markdown)"),
+        Binding("ctrl+s", "note", "Incident note: bookmarks and counts (Markdown)"),
         Binding("t", "zone", "UTC / local / ago"),
         Binding("question_mark,f1", "help", "Help"),
     ]

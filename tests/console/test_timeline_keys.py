@@ -12,6 +12,7 @@ import pytest
 
 from monitor.cli.console import start_place
 from monitor.model.cells import Cell
+from store.errors import StoreUnavailableError
 from store.event import Event
 from tests.console.conftest import Opened, Operator
 from tests.events import at, make_event
@@ -300,11 +301,10 @@ async def test_the_incident_note_tells_the_bookmarks_in_a_file_and_on_the_clipbo
 ) -> None:
     written: list[str] = []
     async with opened(stored=long_past()) as operator:
-        await operator.press("ctrl+s")
-        await operator.sees(lambda: "m bookmarks the rows" in operator.text())
         await operator.press("m", "O", "m", "0")
         listen(operator, written, monkeypatch)
         await operator.press("ctrl+s")
+        await operator.sees(lambda: list(data.glob("evtop/notes/*.md")) and written)
         [file] = data.glob("evtop/notes/*.md")
         text = file.read_text()
         assert copied(operator, written) == text
@@ -312,7 +312,58 @@ async def test_the_incident_note_tells_the_bookmarks_in_a_file_and_on_the_clipbo
         lines = [line for line in text.splitlines() if line.startswith("| 2026")]
         assert ["T+00:00" in line for line in lines] == [True, False]
         assert all("job.executed" in line for line in lines)
+        # From event 1494 to event 1499.
+        assert "In the store, 6 events match: 6 info." in text
+        assert "Most frequent: job.executed 6." in text
         await operator.sees(lambda: "the note is in" in operator.text())
+
+
+def note_of(data: Path) -> str:
+    return next(file.read_text() for file in data.glob("evtop/notes/*.md"))
+
+
+async def test_without_bookmarks_the_note_counts_what_the_filter_shows_and_says_what_it_cannot_know(
+    opened: Opened, data: Path
+) -> None:
+    async with opened(stored=long_past()) as operator:
+        bare = make_event(9000, event_type="job.odd", severity="error", inserted_at=at(3600))
+        await operator.bus.announce([bare])
+        await operator.press("slash", *"type:job.odd", "enter")
+        await operator.sees(lambda: operator.types == ["job.odd"] * 4)
+        await operator.press("ctrl+s")
+        await operator.sees(lambda: list(data.glob("evtop/notes/*.md")))
+        text = note_of(data)
+        assert r"Filter: type:job.odd" in text
+        assert "In the store, 3 events match: 3 info." in text
+        assert "Not counted: 1 on the timeline that the store" in text
+        assert "(what is loaded on the timeline)" in text
+
+
+async def test_on_a_resource_page_the_note_counts_that_resource(opened: Opened, data: Path) -> None:
+    async with opened(stored=long_past()) as operator:
+        await operator.press("O", "E", "r")
+        await operator.sees(lambda: len(operator.app.screen_stack) == 2 and "Its timeline" in operator.text())
+        await operator.sees(lambda: "reading the store" not in operator.text())
+        await operator.press("ctrl+s")
+        await operator.sees(lambda: list(data.glob("evtop/notes/*.md")))
+        text = note_of(data)
+        assert "Only of the resource job/" in text
+        assert "In the store, 200 events match" in text
+
+
+async def test_a_store_that_cannot_tell_costs_the_counts_and_not_the_note(
+    opened: Opened, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(stored=long_past()) as operator:
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailableError("the store is away")
+
+        monkeypatch.setattr(operator.app.reader, "combinations", away)
+        await operator.press("m", "ctrl+s")
+        await operator.sees(lambda: list(data.glob("evtop/notes/*.md")))
+        assert "Not counted: the store is away." in note_of(data)
+        assert "job.executed" in note_of(data)
 
 
 @pytest.mark.usefixtures("data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.model.gaps import Gap, GapState
-from monitor.model.note import incident_note
+from monitor.model.note import Counted, incident_note
 from monitor.zone import Zone
 from tests.events import at, make_event
 
@@ -20,13 +20,15 @@ MARKED = [
 def note(**changes: object) -> str:
     values = {"query": "severity>=warning", "zone": Zone.UTC, "now": at(3600), **changes}
     zero, gaps = values.pop("zero", None), values.pop("gaps", ())
-    return incident_note("production", values.pop("marked", MARKED), zero, gaps, **values)  # type: ignore[arg-type]
+    counted = values.pop("counted", Counted("the bookmarks", at(10), at(75)))
+    marked = values.pop("marked", MARKED)
+    return incident_note("production", marked, zero, gaps, counted, **values)  # type: ignore[arg-type]
 
 
 def test_it_tells_when_and_what_was_looked_at() -> None:
     lines = note().splitlines()
     assert lines[0] == "## Incident note: production"
-    assert lines[2] == "Written by evtop at 2026-11-21 13:00:00.000000 UTC."
+    assert lines[2] == "Written by evtop at 2026-11-21 13:00:00.000000 UTC. Times are in UTC."
     assert r"Filter: severity\>=warning" in lines
     assert lines[-4] == "| time | severity | type | resource | actor |  |"
     assert lines[-2].startswith(
@@ -71,4 +73,59 @@ def test_text_of_events_is_only_text() -> None:
     assert "\x1b" not in text
     for piece in (r"a\|b", r"\`c\`", r"\[x\]", r"\<b\>", r"\@here", r"\*\*d\*\*"):
         assert piece in line
-    assert len(text.splitlines()) == 8
+    assert len(text.splitlines()) == 10
+
+
+KINDS = [
+    (("download.failed", "error"), 1200),
+    (("download.completed", "info"), 30),
+    (("search.performed", "info"), 20),
+    (("search.performed", "warning"), 9),
+    (("job.executed", None), 5),
+    *(((f"media.added{number}", "info"), 4) for number in range(3)),
+]
+
+
+def test_the_store_is_counted_by_severity_and_by_type() -> None:
+    lines = note(counted=Counted("the bookmarks", at(10), at(75), KINDS)).splitlines()
+    assert "Span: 2026-11-21 12:00:10.000000 UTC to 2026-11-21 12:01:15.000000 UTC (the bookmarks)." in lines
+    assert "In the store, 1,276 events match: 1,200 error, 9 warning, 62 info, 5 without severity." in lines
+    told = "download.failed 1,200, download.completed 30, search.performed 29, job.executed 5, media.added0 4"
+    assert f"Most frequent: {told}, 2 other types 8." in lines
+    assert not any(line.startswith("Not counted") for line in lines)
+
+
+def test_nothing_and_one_are_counted_too() -> None:
+    assert "In the store, 0 events match." in note()
+    one = note(counted=Counted("the bookmarks", at(10), at(75), [(("job.executed", None), 1)])).splitlines()
+    assert "In the store, 1 event matches: 1 without severity." in one
+    assert "Most frequent: job.executed 1." in one
+
+
+def test_what_is_not_known_is_said() -> None:
+    counted = Counted("the bookmarks", at(10), at(75), KINDS, unconfirmed=3, not_stored=1200)
+    lines = note(counted=counted).splitlines()
+    assert "Not counted: 3 on the timeline that the store has not confirmed yet." in lines
+    assert "Not counted: 1,200 on the timeline that the store does not have." in lines
+    failed = note(counted=Counted("the bookmarks", at(10), at(75), failed="the store is *away*"))
+    assert r"Not counted: the store is \*away\*." in failed
+    assert "In the store" not in failed
+    assert failed.splitlines()[-1].endswith("| job:rss | timed out |")
+
+
+def test_without_bookmarks_it_tells_counts_and_gaps_alone() -> None:
+    gap = Gap(1, "connection lost", at(20), at(30), GapState.REPAIRED, recovered=12)
+    text = note(
+        marked=[],
+        gaps=[gap],
+        query="",
+        counted=Counted("what is loaded on the timeline", at(0), at(60), KINDS),
+    )
+    assert "Filter: none" in text
+    assert "(what is loaded on the timeline)" in text
+    assert text.splitlines()[-1].startswith("Gap: ")
+    assert "|" not in text
+
+
+def test_of_a_resource_it_says_so() -> None:
+    assert "Only of the resource download/9f3a." in note(resource="download/9f3a").splitlines()
