@@ -130,3 +130,17 @@ class Viewport:
         self._line = max(0, min(index - top, self.height - 1))
         self.following = False
         self._timeline.reading = True
+
+
+def lines_in_sight(top: int, cursor: int, height: int, more: int) -> list[tuple[int, int]]:
+    """What stands on each of `height` lines of the screen where the row under the cursor takes `more` of them.
+
+    A line of the timeline and which part of it, 0 being the row itself. What has no room goes at the top, as long as
+    the row itself stays in sight, and else at the end.
+    """
+    more = min(more, height - 1)
+    drawn = [(line, 0) for line in range(top, cursor + 1)]
+    drawn += [(cursor, part) for part in range(1, more + 1)]
+    drawn += [(line, 0) for line in range(cursor + 1, top + height)]
+    over = max(0, cursor - top + 1 + more - height)
+    return drawn[over : over + height]

@@ -9,7 +9,7 @@ from monitor.model.cells import Cell
 from monitor.model.folding import Run
 from monitor.model.gaps import Gap, GapState
 from monitor.model.summary import summarise
-from monitor.text import clean, fit
+from monitor.text import ROW_MAX, cell_width, clean, clean_row, fit
 from monitor.widgets.lines import Part
 from monitor.zone import Zone, since_zero
 from store.event import Event, Severity
@@ -31,6 +31,8 @@ BOOKMARK = "◆"
 ZERO = "0"
 """The row at which the incident began."""
 ELAPSED = 10
+RUN_BEGIN = 19
+"""Cells that `from 11-20 14:05 · ` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
         parts.append((fit(elapsed, columns.elapsed) + " ", "strong"))
     parts += cell(Cell.SEVERITY, severity, name)
     parts.append((look.marks, "warning"))
-    times = "" if look.run is None else f"×{look.run.count:,} "
+    times = "" if look.run is None else _count(look.run)
     parts += cell(Cell.TYPE, fit(times + clean(event.event_type), columns.event_type), emphasis)
     if columns.resource:
         resource = fit(clean(event.resource or ""), columns.resource)
@@ -127,13 +129,41 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
 
 def gap_parts(gap: Gap, width: int, zone: Zone) -> list[Part]:
     """A gap as a ruled line: its span, its cause, what became of it."""
+    style = {GapState.LOST: "error", GapState.REPAIRED: "dim"}.get(gap.state, "warning")
+    return [(fit(f"······ {_gap_text(gap, zone)} " + "·" * width, width, ellipsis="·"), style)]
+
+
+def _gap_text(gap: Gap, zone: Zone) -> str:
     span = zone.second(gap.since)
     if gap.until is not None and zone.second(gap.until) != span:
         span += f" – {zone.second(gap.until)}"
     # What became of it comes first: of a narrow row, the end is cut off.
-    text = f"······ gap {span} · {_outcome(gap)} · {clean(gap.cause)} "
-    style = {GapState.LOST: "error", GapState.REPAIRED: "dim"}.get(gap.state, "warning")
-    return [(fit(text + "·" * width, width, ellipsis="·"), style)]
+    return f"gap {span} · {_outcome(gap)} · {clean(gap.cause)}"
+
+
+def cut_gap(gap: Gap, width: int, zone: Zone) -> str:
+    """The whole text of a gap whose row has no room for it; empty when it has."""
+    text = _gap_text(gap, zone)
+    return text if cell_width(text) + 8 > width else ""
+
+
+def cut_cells(event: Event, columns: Columns, run: Run | None = None) -> str:
+    """The whole text of those cells that the row of an event has no room for; empty when it has room for all."""
+    first = "" if run is None else _count(run)
+    # The time of a run's first event stands before what the last one says.
+    beside = 0 if run is None else RUN_BEGIN
+    cells = (
+        (first, event.event_type, columns.event_type),
+        ("", event.resource or "", columns.resource),
+        ("", event.actor, columns.actor),
+        ("", summarise(event)[:ROW_MAX], max(0, columns.summary - beside)),
+    )
+    texts = [(before + clean(text), room) for before, text, room in cells]
+    return clean_row(" · ".join(text for text, room in texts if text and cell_width(text) > room))
+
+
+def _count(run: Run) -> str:
+    return f"×{run.count:,} "
 
 
 def _outcome(gap: Gap) -> str:

@@ -16,8 +16,9 @@ from monitor.model.gaps import Gap
 from monitor.model.marks import Marks
 from monitor.model.shown_rows import ShownRow, ShownRows
 from monitor.model.timeline import Timeline
-from monitor.model.viewport import Viewport
+from monitor.model.viewport import Viewport, lines_in_sight
 from monitor.text import clean
+from monitor.widgets.event_detail import wrap
 from monitor.widgets.lines import Lines
 from monitor.widgets.row_format import (
     BOOKMARK,
@@ -28,6 +29,8 @@ from monitor.widgets.row_format import (
     ZERO,
     Columns,
     Look,
+    cut_cells,
+    cut_gap,
     event_parts,
     gap_parts,
 )
@@ -54,6 +57,8 @@ class TimelineLines(Lines):
         """The cell of the row under the cursor that keys for one value act on."""
         self.points = False
         """Whether that cell is set off."""
+        self.wrapped = False
+        """Whether the row under the cursor is shown whole, on as many lines as it takes."""
         self.viewport = Viewport(timeline, ShownRows(timeline, marks))
         self.zone = Zone.UTC
         self.caption = "Timeline"
@@ -61,6 +66,8 @@ class TimelineLines(Lines):
         self.empty_text = "no events yet"
         self._now = now
         self._columns = Columns.for_width(80)
+        self._wrapped: tuple[object, list[str]] = (None, [])
+        """The last text that was wrapped: wrapping is too slow to be done for each of its lines."""
 
     @property
     def selected_event(self) -> Event | None:
@@ -70,33 +77,34 @@ class TimelineLines(Lines):
 
     def advance(self) -> None:
         """Draw what changed in the timeline, if any of it is in sight."""
-        now, height = self._now(), self.size.height
+        now = self._now()
         zero = self.marks.zero
         if (zero is not None) != (self._columns.elapsed > 0):
             self._columns = Columns.for_width(self.size.width - 1, elapsed=zero is not None)
         self.read_on()
-        shown, top, cursor = self.viewport.shown, self.viewport.top, self.viewport.cursor
+        shown, cursor, whole = self.viewport.shown, self.viewport.cursor, self._whole()
         lines: list[object] = []
-        for y in range(height):
-            line = top + y
+        for y, (line, part) in enumerate(self._in_sight(len(whole))):
             row = shown[line] if line < len(shown) else None
             look = self._look(row, line)
-            lines.append(
-                (row, look, self._times(row, now), line == cursor, self._scrollbar(y), self.empty_text)
-            )
+            text = whole[part - 1] if part else self.empty_text
+            lines.append((row, look, self._times(row, now), line == cursor, self._scrollbar(y), part, text))
         self.draw_changes(lines)
         self._show_titles()
 
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
         width = self.size.width - 1
-        line = self.viewport.top + y
+        whole = self._whole()
+        line, part = self._in_sight(len(whole))[y] if whole else (self.viewport.top + y, 0)
         shown = self.viewport.shown
         if line >= len(shown):
             message = self.empty_text if y == 0 and not shown else ""
             return self.strip([(message, "dim")], width + 1)
         row = shown[line]
-        if isinstance(row, Gap):
+        if part:
+            parts = [(" " * _indent(width) + whole[part - 1], "dim" if isinstance(row, ContextRow) else "")]
+        elif isinstance(row, Gap):
             parts = gap_parts(row, width, self.zone)
         else:
             look = self._look(row, line)
@@ -121,6 +129,28 @@ class TimelineLines(Lines):
 
     def read_on(self, *, moved: bool = False) -> None:
         """Ask for what comes before or after the rows, before someone who moves on would meet the end."""
+
+    def line_at(self, y: int) -> int:
+        """Which line of the viewport stands on a line of the screen."""
+        return self._in_sight(len(self._whole()))[y][0] - self.viewport.top
+
+    def _in_sight(self, more: int) -> list[tuple[int, int]]:
+        return lines_in_sight(self.viewport.top, self.viewport.cursor, self.size.height, more)
+
+    def _whole(self) -> list[str]:
+        """What the row under the cursor has no room for, in lines, where it is shown whole."""
+        row = self.viewport.row if self.wrapped else None
+        if row is None:
+            return []
+        run = row if isinstance(row, Run) else None
+        told = (row.sort_key, row if isinstance(row, Gap) else run, self._columns, self.size, self.zone)
+        if told != self._wrapped[0]:
+            width = self.size.width - 1
+            is_gap = isinstance(row, Gap)
+            text = cut_gap(row, width, self.zone) if is_gap else cut_cells(event_of(row), self._columns, run)
+            lines, room = wrap(text, max(1, width - _indent(width))), self.size.height - 1
+            self._wrapped = (told, lines if len(lines) <= room else [*lines[: room - 1], "… enter shows all"])
+        return self._wrapped[1]
 
     def _times(self, row: ShownRow | None, now: datetime) -> tuple[object, ...]:
         """The times that a line tells."""
@@ -181,6 +211,11 @@ class TimelineLines(Lines):
         if state != getattr(self, "_state_shown", None):
             self._state_shown = state
             self.border_subtitle = Content(clean(state))
+
+
+def _indent(width: int) -> int:
+    """Cells before what is shown below a row: its texts begin there, unless that leaves little room."""
+    return min(18, width // 5)
 
 
 def event_of(row: Event | Run | ContextRow) -> Event:

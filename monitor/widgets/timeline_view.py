@@ -40,6 +40,7 @@ class TimelineView(TimelineLines, can_focus=True):
         Binding("X", "solo", "Only what has the value of the cell", show=False),
         Binding("z", "fold", "Fold / unfold the run of alike rows"),
         Binding("Z", "fold_all", "Fold / unfold all runs"),
+        Binding("full_stop", "wrap", "The row under the cursor whole / on one line"),
     ]
 
     @dataclass
@@ -141,6 +142,14 @@ class TimelineView(TimelineLines, can_focus=True):
         self.viewport.shown.fold_all()
         self._after_move()
 
+    def action_wrap(self) -> None:
+        """Show the row under the cursor whole, wherever the cursor goes, or on one line again."""
+        self.wrapped = not self.wrapped
+        if self.wrapped:
+            # To be read, it has to stay.
+            self.viewport.detach()
+        self._after_move()
+
     def find(self, step: int, matches: Predicate) -> bool:
         """Move to the next (+1) or previous (-1) event that matches; False when none is loaded there."""
         found = self.viewport.find(step, matches)
@@ -161,7 +170,7 @@ class TimelineView(TimelineLines, can_focus=True):
         """Put the cursor on the row that was clicked."""
         offset = event.get_content_offset(self)
         if offset is not None:
-            self.viewport.select_line(offset.y)
+            self.viewport.select_line(self.line_at(offset.y))
             self._after_move()
 
     def on_mouse_scroll_down(self) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from monitor.model.filter import Filter
 from monitor.model.gaps import Gap
-from monitor.model.rows import Row
+from monitor.model.shown_rows import ShownRow
 from monitor.model.timeline import Timeline
-from monitor.model.viewport import Viewport
+from monitor.model.viewport import Viewport, lines_in_sight
 from store.event import Event, Severity
 from tests.events import at, make_event, make_events
 
@@ -33,7 +33,7 @@ def line(viewport: Viewport) -> int:
     return viewport.cursor - viewport.top
 
 
-def number(row: Row | None) -> int | None:
+def number(row: ShownRow | None) -> int | None:
     return row.id.int - 100_000 if isinstance(row, Event) else None
 
 
@@ -259,7 +259,7 @@ def test_finding_goes_to_the_next_match_and_centres_it_when_it_was_out_of_sight(
     viewport = viewing(50)
     viewport.home()
 
-    def tens(row: Row) -> bool:
+    def tens(row: Event) -> bool:
         return row.sort_key[1] % 10 == 0
 
     assert viewport.find(1, tens)
@@ -284,3 +284,18 @@ def test_a_line_of_the_screen_can_be_chosen() -> None:
     assert (place(viewport), viewport.following) == ((42, 2), False)
     viewport.select_line(99)
     assert place(viewport) == (49, 9)
+
+
+def test_a_row_that_is_shown_whole_takes_lines_below_it() -> None:
+    assert lines_in_sight(10, 11, 4, 0) == [(10, 0), (11, 0), (12, 0), (13, 0)]
+    assert lines_in_sight(10, 11, 5, 2) == [(10, 0), (11, 0), (11, 1), (11, 2), (12, 0)]
+
+
+def test_on_the_last_line_it_pushes_those_above_it_away() -> None:
+    assert lines_in_sight(10, 13, 4, 2) == [(12, 0), (13, 0), (13, 1), (13, 2)]
+
+
+@pytest.mark.parametrize("cursor", range(4))
+def test_a_row_longer_than_the_screen_begins_on_its_first_line(cursor: int) -> None:
+    assert lines_in_sight(0, cursor, 4, 9) == [(cursor, 0), (cursor, 1), (cursor, 2), (cursor, 3)]
+    assert lines_in_sight(0, 0, 1, 9) == [(0, 0)]
