@@ -8,12 +8,15 @@ answer, or a terminal that takes no more output, keeps nobody waiting. The exit 
 * SIGQUIT: for a console that hangs. It waits for nothing, and writes on stderr where each thread was.
 * SIGTSTP: the terminal is given back, and taken again with `fg`. Nothing happens where no shell could do that.
 * SIGCONT: the terminal is taken anew, as whoever had it meanwhile may have changed it.
+* SIGINT while something stands on the terminal's own screen: back to the console, as with the enter key, for there ^C
+  is the signal.
 
 A signal that was ignored when the program started stays ignored, as with `nohup`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import faulthandler
 import math
@@ -23,7 +26,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -46,8 +49,8 @@ LOOK_EVERY = 0.5
 SETTLE = 0.1
 """Seconds in which signals that were sent together have all arrived."""
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_LEAVING = 0
-"""Noted among signals: the application is ending by itself."""
+_LEAVING, _COMING_BACK = 0, -1
+"""Noted among signals: the application is ending by itself; it is wanted back on the terminal."""
 
 
 class ConsoleDriver(LinuxDriver):
@@ -75,6 +78,8 @@ class ConsoleDriver(LinuxDriver):
         self._context = contextvars.copy_context()
         self._notes: SimpleQueue[int] = SimpleQueue()
         self._taken = False
+        self._aside: asyncio.Future[None] | None = None
+        """Done when the console is wanted back, while it has stepped aside."""
         self._stop_asked = False
         self._end_asked = 0
         """Number of the first signal to end."""
@@ -96,6 +101,57 @@ class ConsoleDriver(LinuxDriver):
         Such a shell gives each job a process group of its own. Elsewhere the group is the session's first one.
         """
         return signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN and os.getpgrp() != os.getsid(0)
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether the terminal's own screen is shown, for someone to read or copy."""
+        return self._aside is not None
+
+    def write(self, data: str) -> None:
+        """Draw on the terminal, as long as it is ours."""
+        if self._taken:
+            super().write(data)
+
+    async def show_aside(self, lines: Sequence[str]) -> None:
+        """Print lines on the terminal's own screen, cleaned once more, and come back when enter was pressed there.
+
+        The console goes on meanwhile, undrawn. Where it does not have the terminal, nothing happens.
+        """
+        if not self._taken or self._end_asked or self._aside is not None:
+            return
+        text = "".join(f"{clean(line)}\n" for line in lines)
+        self._aside = aside = self._loop.create_future()
+        try:
+            self._release()
+            # Not here: a line that stalls must not keep the feed waiting.
+            await asyncio.to_thread(self._print, text)
+            self._loop.add_reader(self.fileno, self._read_aside)
+            await aside
+        finally:
+            self._loop.remove_reader(self.fileno)
+            self._aside = None
+        if not self._end_asked and self._wait_for_foreground():
+            self.resume_application_mode()
+            self._app.refresh(layout=True)
+
+    def _print(self, text: str) -> None:
+        self._output.write(text)
+        self._output.flush()
+
+    def _read_aside(self) -> None:
+        """Something was typed. The terminal hands it over by lines; an empty read is ^D."""
+        try:
+            typed = os.read(self.fileno, 4096)
+        except OSError:
+            self._hang_up()
+            self._loop.remove_reader(self.fileno)
+            return
+        if not typed or typed.endswith(b"\n"):
+            self._come_back()
+
+    def _come_back(self) -> None:
+        if self._aside is not None and not self._aside.done():
+            self._aside.set_result(None)
 
     def start_application_mode(self) -> None:
         """Take the terminal.
@@ -153,7 +209,9 @@ class ConsoleDriver(LinuxDriver):
     # Signals
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if number in ENDING:
+        if number == signal.SIGINT and self._aside is not None:
+            number = _COMING_BACK
+        elif number in ENDING:
             self._end_asked = self._end_asked or number
         elif number == signal.SIGTSTP:
             self._stop_asked = True
@@ -185,6 +243,8 @@ class ConsoleDriver(LinuxDriver):
                 self._call(self._stop_as_told)
             elif note == signal.SIGCONT:
                 self._call(self._go_on, stopped_at)
+            elif note == _COMING_BACK:
+                self._call(self._come_back)
             if not status and not self._is_there():
                 note = signal.SIGHUP
             if note == _LEAVING or note in ENDING:

@@ -16,10 +16,11 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from monitor.fit.choices import TerminalFit
-from monitor.fit.glyphs import AsciiFilter
+from monitor.fit.glyphs import AsciiFilter, in_ascii
 from monitor.fit.pace import Pace
 from monitor.fit.painter import Painter
 from monitor.terminal import ConsoleDriver
+from monitor.text import clean_row
 from monitor.themes import THEMES, VARIABLE_DEFAULTS, ColourlessFilter
 from monitor.widgets.cleaning import CleaningFilter
 
@@ -89,6 +90,17 @@ class FittedApp(App[None]):
         """Something else may have drawn on the terminal: what is drawn next is drawn whole."""
         self._painter.forget()
 
+    def print_plain(self, lines: Sequence[str]) -> None:
+        """Print lines on the terminal's own screen, where its mouse can copy them, until enter is pressed there."""
+        driver = self._driver
+        if not isinstance(driver, ConsoleDriver):
+            self.notify("there is no terminal to print on", markup=False)
+            return
+        texts = [clean_row(line) for line in lines]
+        if self.fit.ascii:
+            texts = [in_ascii(text, self.fit.encoding) for text in texts]
+        self.run_worker(driver.show_aside(texts), group="aside", exclusive=True, exit_on_error=False)
+
     def on_resize(self, _event: Resize) -> None:
         """The terminal has moved about what was on it."""
         self.forget_screen()
@@ -100,6 +112,8 @@ class FittedApp(App[None]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         driver = self._driver
+        if isinstance(driver, ConsoleDriver) and driver.is_aside:
+            return
         is_drawn = self._running and not self._closed and not self._batch_count and not self.is_headless
         text = None
         if driver is not None and is_drawn and isinstance(renderable, CompositorUpdate):

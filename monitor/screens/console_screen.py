@@ -90,6 +90,10 @@ class Console(Protocol):
         """Write clean Markdown to a file, and to the clipboard, and say so."""
         ...
 
+    def print_plain(self, lines: Sequence[str]) -> None:
+        """Print lines on the terminal's own screen, where its mouse can copy them, until enter is pressed there."""
+        ...
+
     def open_screen(
         self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None
     ) -> None:

@@ -1,4 +1,4 @@
-"""What screens with a timeline give away: copies of a cell or a row, and the incident note."""
+"""What screens with a timeline give away: copies of a cell or a row, a plain page, the incident note."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ class TakingAlongScreen(ReadingScreen):
         event = self.timeline.selected_event
         if event is not None:
             self.console.copy(clean(encode(event).decode()), "the row")
+
+    def action_dump(self) -> None:
+        """Print the page as plain text on the terminal's own screen, where its mouse can select it."""
+        self.console.print_plain([*self.timeline.plain_page(), "", "enter: back to evtop"])
 
     def action_note(self) -> None:
         """Write the incident note, with counts from the store: a file, and the clipboard."""

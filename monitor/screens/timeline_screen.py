@@ -47,6 +47,7 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
         Binding("0", "zero", "The incident begins here: count times from it"),
         Binding("c", "copy_cell", "Copy the cell"),
         Binding("y", "copy_row", "Copy the row as JSON"),
+        Binding("L", "dump", "Print the page as plain text, for the mouse; enter comes back"),
         Binding("ctrl+s", "note", "Incident note: bookmarks and counts (Markdown)"),
         Binding("t", "zone", "UTC / local / ago"),
         Binding("question_mark,f1", "help", "Help"),

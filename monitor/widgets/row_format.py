@@ -130,10 +130,11 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
 def gap_parts(gap: Gap, width: int, zone: Zone) -> list[Part]:
     """A gap as a ruled line: its span, its cause, what became of it."""
     style = {GapState.LOST: "error", GapState.REPAIRED: "dim"}.get(gap.state, "warning")
-    return [(fit(f"······ {_gap_text(gap, zone)} " + "·" * width, width, ellipsis="·"), style)]
+    return [(fit(f"······ {gap_text(gap, zone)} " + "·" * width, width, ellipsis="·"), style)]
 
 
-def _gap_text(gap: Gap, zone: Zone) -> str:
+def gap_text(gap: Gap, zone: Zone) -> str:
+    """A gap in one line: its span, what became of it, its cause."""
     span = zone.second(gap.since)
     if gap.until is not None and zone.second(gap.until) != span:
         span += f" – {zone.second(gap.until)}"
@@ -143,7 +144,7 @@ def _gap_text(gap: Gap, zone: Zone) -> str:
 
 def cut_gap(gap: Gap, width: int, zone: Zone) -> str:
     """The whole text of a gap whose row has no room for it; empty when it has."""
-    text = _gap_text(gap, zone)
+    text = gap_text(gap, zone)
     return text if cell_width(text) + 8 > width else ""
 
 

@@ -20,6 +20,7 @@ from monitor.model.viewport import Viewport, lines_in_sight
 from monitor.text import clean
 from monitor.widgets.event_detail import wrap
 from monitor.widgets.lines import Lines
+from monitor.widgets.plain_rows import plain_rows
 from monitor.widgets.row_format import (
     BOOKMARK,
     CONTEXT,
@@ -111,6 +112,16 @@ class TimelineLines(Lines):
             parts = event_parts(event_of(row), self._columns, self.zone, self._now(), look)
         drawn = self.strip(parts, width, selected=line == self.viewport.cursor)
         return Strip([*drawn, *self.strip([self._scrollbar(y)], 1)])
+
+    def plain_page(self) -> list[str]:
+        """What is in sight as plain text, one line a row, under a line that says of what."""
+        shown = self.viewport.shown
+        lines = [line for line, part in self._in_sight(len(self._whole())) if not part and line < len(shown)]
+        rows = [(row := shown[line], self._look(row, line).marks) for line in lines]
+        zero = None if self.marks.zero is None else self.marks.zero.inserted_at
+        title = timeline_title(self.timeline, self.caption, self.zone)
+        state = timeline_state(self.timeline, self.viewport)
+        return [f"{title} · {state}", *plain_rows(rows, self.zone, zero)]
 
     def on_resize(self, event: Resize) -> None:
         """Fit columns and viewport to the new size."""
