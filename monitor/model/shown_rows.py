@@ -241,12 +241,9 @@ class ShownRows:
             heads += rows.keys(start)
             return
         if start and self._turned:
-            # Whether the run that ends or goes on here is folded hangs on all of it.
-            start -= 1
-            while start and self._joins(rows, start):
-                start -= 1
-            del heads[bisect_left(heads, rows.key(start)) :]
+            start = self._resume(rows, start)
         while start and start < len(rows) and self._joins(rows, start):
+            # Of a run that is folded: its line counts them.
             start += 1
         tail, keys, marks = rows[start:], rows.keys(start), self._marks
         before: object = None
@@ -259,6 +256,26 @@ class ShownRows:
             before = alike
         if tail:
             self._add_run(keys[begin:])
+
+    def _resume(self, rows: Rows, start: int) -> int:
+        """Make good the lines before row number `start`, where runs were turned; returns where to go on from."""
+        heads = self._heads
+        if start == len(rows) or self._turned[-1] >= rows.key(start):
+            # Whether the run that ends or goes on here is folded may hang on what comes: it is begun anew.
+            start -= 1
+            while start and self._joins(rows, start):
+                start -= 1
+            del heads[bisect_left(heads, rows.key(start)) :]
+        elif self._joins(rows, start) and heads[-1] == rows.key(start - 1):
+            if start > 1 and self._joins(rows, start - 1):
+                # Unfolded, and a long one would take long to begin anew with each row that joins it.
+                while start < len(rows) and self._joins(rows, start):
+                    heads.append(rows.key(start))
+                    start += 1
+            else:
+                heads.pop()
+                start -= 1
+        return start
 
     def _add_run(self, keys: list[SortKey]) -> None:
         first = bisect_left(self._turned, keys[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.model.context import ContextRow
 from monitor.model.timeline import Timeline
 from monitor.model.viewport import Viewport
 from monitor.text import clean
@@ -25,7 +26,12 @@ def timeline_state(timeline: Timeline, viewport: Viewport) -> str:
         return f"{folded}{new}frozen · space resumes"
     if viewport.following or not timeline.rows:
         return f"{folded}following"
-    position = f"{shown.last_row(viewport.cursor) + 1:,}/{len(timeline.rows):,}"
+    is_row = not isinstance(viewport.row, ContextRow)
+    position = (
+        f"{shown.last_row(viewport.cursor) + 1:,}/{len(timeline.rows):,}"
+        if is_row
+        else "hidden by the filter"
+    )
     # A stretch of the past must not be taken for the present.
     more = " of the past, more below" if timeline.has_newer else ""
     return f"{folded}{new}{position}{more} · G follows"

@@ -41,7 +41,9 @@ async def test_rows_around_the_row_are_shown_more_of_them_and_fewer(opened: Open
         assert f"3 around · {shown - 1}/{shown}" in operator.text()
         await operator.press("plus")
         await operator.sees(lambda: len(context_of(operator)) == 12)
-        await operator.press("j", "enter")
+        await operator.press("j")
+        assert "6 around · hidden by the filter · G follows" in operator.text()
+        await operator.press("enter")
         await operator.sees(lambda: len(operator.app.screen_stack) == 2)
         await operator.press("escape", "minus")
         assert len(context_of(operator)) == 6
