@@ -176,6 +176,33 @@ def test_what_was_unfolded_stays_so_while_it_grows_and_is_evicted() -> None:
     assert drawn(rows).endswith("a a b3")
 
 
+def test_what_joins_one_row_is_unfolded_where_another_run_was_folded_alone() -> None:
+    rows = shown("aab", folded=False)
+    rows.turn(0)
+    assert drawn(rows) == "a2 b"
+    for number, expected in ((3, "a2 b b"), (4, "a2 b b b")):
+        timeline_of(rows).add(letters("b", number))
+        assert drawn(rows) == expected
+
+
+def test_what_is_cut_off_from_an_unfolded_run_is_folded() -> None:
+    rows = shown("baaa")
+    rows.turn(1)
+    timeline_of(rows).add([late(100, "a", 0.5), late(101, "a", 0.6)])
+    assert drawn(rows) == "b a a a a a"
+    timeline_of(rows).add([late(102, "c", 0.7)])
+    assert drawn(rows) == "b a2 c a a a"
+
+
+def test_what_is_left_of_a_run_whose_unfolded_end_is_let_go_of_is_folded() -> None:
+    rows = shown("aaa")
+    rows.turn(0)
+    timeline_of(rows).add_older([late(100 + number, "a", -number) for number in range(1, 6)], has_older=False)
+    assert drawn(rows) == " ".join("a" * 8)
+    timeline_of(rows).rows.evict_newest(3)
+    assert drawn(rows) == "a5"
+
+
 def test_a_row_without_an_alike_one_beside_it_has_no_run() -> None:
     rows = shown("abA")
     assert [rows.turn(line) for line in range(3)] == [False] * 3
