@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from monitor.backend import Backend
-from monitor.model.rows import Row
+from monitor.model.shown_rows import ShownRow
 from monitor.screens.detail import DetailScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
@@ -446,7 +446,7 @@ async def test_nothing_moves_under_the_eyes_while_events_arrive(opened: Opened) 
         assert operator.app.model.timeline.pending == 3000
 
 
-def _place(operator: Operator) -> tuple[Row | None, int]:
+def _place(operator: Operator) -> tuple[ShownRow | None, int]:
     viewport = operator.timeline.viewport
     return viewport.row, viewport.cursor - viewport.top
 
