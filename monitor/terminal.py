@@ -125,8 +125,10 @@ class ConsoleDriver(LinuxDriver):
             self._release()
             # Not here: a line that stalls must not keep the feed waiting.
             await asyncio.to_thread(self._print, text)
-            self._loop.add_reader(self.fileno, self._read_aside)
-            await aside
+            # Where what is typed cannot be waited for, the lines stay in the terminal's memory all the same.
+            with suppress(OSError):
+                self._loop.add_reader(self.fileno, self._read_aside)
+                await aside
         finally:
             self._loop.remove_reader(self.fileno)
             self._aside = None
@@ -146,7 +148,7 @@ class ConsoleDriver(LinuxDriver):
             self._hang_up()
             self._loop.remove_reader(self.fileno)
             return
-        if not typed or typed.endswith(b"\n"):
+        if not typed or typed.endswith((b"\n", b"\r")):
             self._come_back()
 
     def _come_back(self) -> None:

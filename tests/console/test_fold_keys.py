@@ -102,3 +102,24 @@ async def test_count_and_times_of_a_run_are_told_at_every_width(
         text = operator.text("#timeline")
         assert "×39" in text
         assert "from 12:59:21" in text
+
+
+async def test_what_is_folded_to_a_line_does_not_have_the_whole_store_read(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.widgets.timeline_view.READ_WHILE_FOLDED", 600)
+    alike = [
+        make_event(number + 1, inserted_at=at(3600) - timedelta(seconds=1500 - number))
+        for number in range(1500)
+    ]
+    async with opened(stored=alike) as operator:
+        rows = operator.app.model.timeline
+        await operator.press("Z")
+        for _ in range(5):
+            operator.live.advance()
+            await operator.sees(lambda: not operator.live.is_reading)
+        assert len(operator.timeline.viewport.shown) == 1
+        assert len(rows.rows) == 700
+        assert "×700 job.executed" in operator.text("#timeline")
+        await operator.press("g")
+        await operator.sees(lambda: len(rows.rows) == 900)
