@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from textual.app import SystemCommand
@@ -20,6 +21,7 @@ from textual.timer import Timer
 from monitor.bindings import actions_of
 from monitor.clipboard import sequence, to_file
 from monitor.errors import StartError, internal_error
+from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
 from monitor.fit.fitted_app import FittedApp
 from monitor.garbage import GarbageCollection
@@ -31,14 +33,17 @@ from monitor.model.place import Place
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
+from monitor.screens.question import Question
 from monitor.terminal import ConsoleDriver
 from monitor.text import clean
 from monitor.zone import Zone, age
 from store.errors import StoreError
+from store.event_filter import EventFilter
 from store.paths import data_dir
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
+    from monitor.export.formats import Format
 
 QUIT_AGAIN_WITHIN = 2.0
 STOP_WORTH_TELLING = 1.0
@@ -92,6 +97,7 @@ class EvtopApp(FittedApp):
         self.tick = tick
         self.failure = ""
         """Why the console ended by itself; one line for stderr."""
+        self.exports = Exports(self._tell_of_export)
         self._system_name = name
         self._connect = connect
         self._preload = tuple(preload)
@@ -129,6 +135,34 @@ class EvtopApp(FittedApp):
         place = self._written(text, "notes", ".md")
         copied = ", and copied" if self._give_to_terminal(text) else ""
         self.notify(clean(f"the note is in {place}{copied}"), markup=False)
+
+    def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
+        """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
+        # What reads the store takes longer to import than the first paint may wait for.
+        from monitor.export.job import ExportJob
+        from store.repository import EventRepository
+
+        if self._backend is None or self.exports.job is not None:
+            return
+        job = ExportJob(path, form, chosen, self.zone.tzinfo, replaces, self.tick)
+        repository = EventRepository(self._backend.store.database)
+        self.run_worker(self.exports.run(job, repository), group="export", exit_on_error=False)
+
+    def _tell_of_export(self, line: str, is_error: bool) -> None:
+        self.notify(clean(line), severity="error" if is_error else "information", markup=False, timeout=10)
+        self._advance()
+
+    async def action_quit(self) -> None:
+        """Quit; while something is being exported, ask first."""
+        if self.exports.job is None:
+            self.exit()
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.exit()
+
+        self.open_screen(Question("an export is running", "quit and give it up"), answered)
 
     def _give_to_terminal(self, text: str) -> bool:
         written = sequence(text, os.environ)
@@ -222,7 +256,11 @@ class EvtopApp(FittedApp):
         self.measure_wire()
         is_quiet = self._is_quiet()
         # What is on the way to the screen may have to wait; how late the screen is must not.
-        if (is_quiet or self.wait_to_draw() > 0) and isinstance(self.screen, ConsoleScreen) and self.screen.is_ready:
+        if (
+            (is_quiet or self.wait_to_draw() > 0)
+            and isinstance(self.screen, ConsoleScreen)
+            and self.screen.is_ready
+        ):
             self.screen.show_vitals()
         if not is_quiet:
             self._draw_when_due()

@@ -14,6 +14,7 @@ from monitor.app import EvtopApp
 from monitor.bindings import key_name
 from monitor.cli.main import app as command_line
 from monitor.screens.counting_screen import CountingScreen
+from monitor.screens.exporting import ExportingScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.widgets.facet_pane import FacetPane
@@ -115,6 +116,7 @@ def test_every_key_is_told_and_every_told_key_is_bound() -> None:
             EvtopApp,
             LiveScreen,
             CountingScreen,
+            ExportingScreen,
             TimelineScreen,
             TimelineView,
             FacetPane,

@@ -160,14 +160,9 @@ class _ExportProgress(Progress):
         self.show(lambda: self._line(written))
 
     def _line(self, written: int) -> str:
-        rate = written / max(time.monotonic() - self._began, 0.001)
-        # More may be recorded meanwhile.
-        share = (
-            f" of {max(self.total, written):,} ({100 * written // max(self.total, written, 1)} %)"
-            if self.total
-            else ""
-        )
-        return f"{written:,}{share} events, {rate:,.0f}/s"
+        from monitor.export.job import progress_text
+
+        return progress_text(written, self.total, time.monotonic() - self._began)
 
 
 def _bytes(size: int) -> str:

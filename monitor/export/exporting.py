@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from monitor.export.formats import EventWriter
@@ -22,6 +22,7 @@ _BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 """No event is as early (`store.event`)."""
 _LAST_ID = UUID(int=2**128 - 1)
 Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 async def stored_events(
@@ -61,20 +62,21 @@ async def export(
     """
     written = 0
     async for events in batches:
-        await _in_thread(writer.write, events)
+        await in_thread(writer.write, events)
         written += len(events)
         if progress is not None:
             progress(written)
-    await _in_thread(writer.finish)
+    await in_thread(writer.finish)
     return written
 
 
-async def _in_thread(
-    work: Callable[Arguments, None], *args: Arguments.args, **options: Arguments.kwargs
-) -> None:
+async def in_thread(
+    work: Callable[Arguments, Result], *args: Arguments.args, **options: Arguments.kwargs
+) -> Result:
+    """What `work` returns. When this is cancelled, it ends only after the thread has."""
     running = asyncio.ensure_future(asyncio.to_thread(work, *args, **options))
     try:
-        await asyncio.shield(running)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
         with suppress(Exception):
             await running

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
 from textual.screen import Screen
 
+from monitor.exports import Exports
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
 from monitor.text import clean, fit
@@ -18,6 +20,7 @@ from store.event_filter import EventFilter
 from store.query.syntax import Node
 
 if TYPE_CHECKING:
+    from monitor.export.formats import Format
     from monitor.model.rows import SortKey
 
 
@@ -79,6 +82,7 @@ class Console(Protocol):
     places: tuple[tuple[str, str], ...]
     transport: str
     wire: str
+    exports: Exports
     now: Callable[[], datetime]
     tick: Callable[[], float]
 
@@ -92,6 +96,10 @@ class Console(Protocol):
 
     def print_plain(self, lines: Sequence[str]) -> None:
         """Print lines on the terminal's own screen, where its mouse can copy them, until enter is pressed there."""
+        ...
+
+    def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
+        """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
         ...
 
     def open_screen(

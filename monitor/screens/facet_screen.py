@@ -11,7 +11,7 @@ from monitor.model.counts import WINDOW_MINUTES
 from monitor.model.facets import FacetLine, Trend, stored_fields, stored_lines
 from monitor.model.filter import Filter
 from monitor.screens.console_screen import Reader
-from monitor.screens.timeline_screen import TimelineScreen
+from monitor.screens.exporting import ExportingScreen
 from monitor.text import clean
 from monitor.widgets.facet_pane import FacetPane
 from store.errors import StoreError
@@ -34,7 +34,7 @@ class SpanFacets(NamedTuple):
     field: Field
 
 
-class FacetScreen(TimelineScreen):
+class FacetScreen(ExportingScreen):
     """Shows in a `FacetPane` what `shown` lets through."""
 
     shown: Filter

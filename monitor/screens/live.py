@@ -26,6 +26,7 @@ from monitor.widgets.filter_bar import FilterBar
 from monitor.widgets.health_pane import HealthPane
 from monitor.widgets.histogram import Histogram
 from monitor.widgets.key_hints import KeyHints
+from monitor.widgets.progress_line import ProgressLine
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event, Severity
@@ -97,6 +98,7 @@ class LiveScreen(CountingScreen):
                 )
                 yield self._pane(Histogram(id="histogram"))
         yield FilterBar(id="filter")
+        yield ProgressLine(id="progress")
         yield KeyHints(HINTS, id="hints")
 
     def on_mount(self) -> None:

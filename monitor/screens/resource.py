@@ -15,15 +15,17 @@ from monitor.model.rows import SortKey
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
+from monitor.screens.exporting import ExportingScreen
 from monitor.screens.reading_screen import PAGE
-from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
 from monitor.widgets.key_hints import KeyHints
+from monitor.widgets.progress_line import ProgressLine
 from monitor.widgets.resource_header import ResourceHeader
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event
-from store.query.syntax import EVERYTHING
+from store.event_filter import EventFilter
+from store.query.syntax import EVERYTHING, Compare, Field, Op
 
 FACTS_EVERY = 0.5
 """Seconds between two sums over the loaded events."""
@@ -37,7 +39,7 @@ HINTS = [
 ]
 
 
-class ResourceScreen(TimelineScreen):
+class ResourceScreen(ExportingScreen):
     """Present status and since when, how it changed, who touched it, and its own timeline."""
 
     collects = True
@@ -71,6 +73,7 @@ class ResourceScreen(TimelineScreen):
         view.zone = self.console.zone
         view.add_class("pane")
         yield view
+        yield ProgressLine(id="progress")
         yield KeyHints(HINTS, id="hints")
 
     def on_mount(self) -> None:
@@ -156,6 +159,10 @@ class ResourceScreen(TimelineScreen):
     async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
         """Events of this resource, in both roles."""
         return await self.reader.resource_events(*self._resource, limit, chosen, after=place)
+
+    def exported(self) -> EventFilter:
+        """Events of this resource, in both roles."""
+        return self._events.filter.selection(Compare(Field.RESOURCE, Op.EQ, "/".join(self._resource)))
 
     def older_read(self) -> None:
         """Sum up again."""

@@ -23,8 +23,10 @@ from monitor.export import parquet
 from monitor.export.csv_rows import csv_cell, csv_line, event_line
 from monitor.export.exporting import export
 from monitor.export.formats import COLUMNS, Format, format_of, writer_of
+from monitor.export.job import progress_text
 from monitor.export.new_file import new_file
 from monitor.text import clean
+from monitor.widgets.progress_line import progress_bar
 from store.event import Event
 from store.wire import decode
 from tests.console.unusable import HOSTILE
@@ -308,3 +310,54 @@ async def test_a_cancelled_export_lets_go_of_the_file_before_it_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert writer.is_done
+
+
+def test_a_file_that_is_there_stays_where_none_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with new_file(path, replaces=False) as file:
+        file.write(b"first")
+    with pytest.raises(FileExistsError, match="File exists"), new_file(path, replaces=False):
+        pytest.fail("it was written")
+    path.unlink()
+    # One that comes while it is written.
+    with pytest.raises(FileExistsError, match=str(path)), new_file(path, replaces=False):
+        path.write_text("mine")
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_file_is_replaced_either_where_files_cannot_have_two_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "a.csv"
+    with new_file(path, replaces=False) as file:
+        file.write(b"first")
+    assert path.read_bytes() == b"first"
+    path.unlink()
+    with pytest.raises(FileExistsError), new_file(path, replaces=False):
+        path.write_text("mine")
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("written", "total", "text"),
+    [
+        (12_000, 40_000, "12,000 of 40,000 (30 %) events, 6,000/s"),
+        (12_000, None, "12,000 events, 6,000/s"),
+        (3, 2, "3 of 3 (100 %) events, 2/s"),
+        (0, 0, "0 events, 0/s"),
+    ],
+)
+def test_how_far_it_is_is_told_in_numbers(written: int, total: int | None, text: str) -> None:
+    assert progress_text(written, total, 2.0) == text
+
+
+def test_the_bar_is_full_at_the_end_alone() -> None:
+    assert progress_bar(0.999, 10) == [("━" * 9, "strong"), ("─", "dim")]
+    assert progress_bar(1.0, 10) == [("━" * 10, "strong"), ("", "dim")]
+    assert progress_bar(None, 10) == progress_bar(0.5, 4) == []

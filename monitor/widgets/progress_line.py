@@ -1,0 +1,52 @@
+"""One line that says how far something is that goes on beside everything else."""
+
+from __future__ import annotations
+
+from textual.strip import Strip
+
+from monitor.text import cell_width, clean, fit
+from monitor.widgets.lines import Lines, Part
+
+BAR_MAX = 30
+"""Cells of the bar at most."""
+NAME_MAX = 32
+
+
+class ProgressLine(Lines):
+    """What is being done, a bar, how far it is, and a hint. It is there only while it has something to tell."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._told: tuple[str, float | None, str, str] | None = None
+        self.display = False
+
+    def show(self, what: str, share: float | None, told: str, hint: str) -> None:
+        """Show how far `what` is: `share` from 0 to 1, or None while that is not known; `told` says it in numbers."""
+        if (new := (what, share, told, hint)) != self._told:
+            self._told = new
+            self.display = True
+            self.refresh()
+
+    def hide(self) -> None:
+        """There is nothing to tell any more."""
+        self._told = None
+        self.display = False
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line: where there is little room, without the bar."""
+        width = self.size.width
+        if self._told is None:
+            return self.strip([], width)
+        what, share, told, hint = self._told
+        name: Part = (f" {fit(clean(what), NAME_MAX, pad=False)} ", "strong")
+        said: list[Part] = [(f" {clean(told)} ", ""), (f" {clean(hint)} ", "dim")]
+        room = width - sum(cell_width(text) for text, _style in (name, *said))
+        return self.strip([name, *progress_bar(share, min(room, BAR_MAX)), *said], width)
+
+
+def progress_bar(share: float | None, width: int) -> list[Part]:
+    """A bar of `width` cells, full for a share of 1 alone; none where it would say nothing."""
+    if share is None or width < 5:
+        return []
+    done = int(width * max(0.0, min(share, 1.0)))
+    return [("━" * done, "strong"), ("─" * (width - done), "dim")]
