@@ -34,6 +34,7 @@ from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
 from monitor.screens.question import Question
+from monitor.screens.timeline_screen import TimelineScreen
 from monitor.terminal import ConsoleDriver
 from monitor.text import clean
 from monitor.zone import Zone, age
@@ -58,7 +59,7 @@ class EvtopApp(FittedApp):
 
     `garbage`, when given, decides when Python collects garbage in this process.
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
-    show first.
+    show first, `zone` the one of times at the start.
     """
 
     TITLE = "evtop"
@@ -84,11 +85,14 @@ class EvtopApp(FittedApp):
         preload: Sequence[str] = ("monitor.backend",),
         garbage: GarbageCollection | None = None,
         start: Place | None = None,
+        zone: Zone = Zone.UTC,
         fit: TerminalFit | None = None,
     ) -> None:
         super().__init__(fit)
         self.model = ConsoleModel()
-        self.zone = Zone.UTC
+        self.zone = zone
+        self.named_zone = None if zone in Zone.USUAL else zone
+        """The zone that was chosen last beside the usual ones."""
         self.reader: Reader | None = None
         self.places = tuple(places)
         self.transport = ""
@@ -135,6 +139,16 @@ class EvtopApp(FittedApp):
         place = self._written(text, "notes", ".md")
         copied = ", and copied" if self._give_to_terminal(text) else ""
         self.notify(clean(f"the note is in {place}{copied}"), markup=False)
+
+    def show_in(self, zone: Zone) -> None:
+        """Show times in `zone`, on all screens."""
+        self.zone = zone
+        if zone not in Zone.USUAL:
+            self.named_zone = zone
+        for screen in self.screen_stack:
+            if isinstance(screen, TimelineScreen) and screen.is_ready:
+                screen.zone_changed()
+        self._advance()
 
     def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
         """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""

@@ -1,31 +1,40 @@
-"""How moments are written: in UTC, in the local zone, or as an age."""
+"""How moments are written: in UTC, in the local zone or a named one, or as an age."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from enum import StrEnum
+from typing import ClassVar
 
 
-class Zone(StrEnum):
-    """The way times are shown, the same everywhere on the screen."""
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The way times are shown, the same everywhere on the screen.
 
-    UTC = "UTC"
-    LOCAL = "local"
-    RELATIVE = "ago"
+    `tzinfo` is for `astimezone`, where None is the local zone. Beside the three that are always there, a zone has the
+    `name` of the IANA database, or an offset like `+02:00`.
+    """
 
-    def next(self) -> Zone:
-        """The one that the zone key goes to."""
-        members = list(Zone)
-        return members[(members.index(self) + 1) % len(members)]
+    name: str
+    tzinfo: tzinfo | None
 
-    @property
-    def tzinfo(self) -> tzinfo | None:
-        """For `astimezone`; None is the local zone."""
-        return None if self is Zone.LOCAL else UTC
+    UTC: ClassVar[Zone]
+    LOCAL: ClassVar[Zone]
+    RELATIVE: ClassVar[Zone]
+    USUAL: ClassVar[tuple[Zone, ...]]
+
+    def next(self, named: Zone | None = None) -> Zone:
+        """The one that the zone key goes to; `named` is one of those that it goes through."""
+        zones = (*Zone.USUAL, *([named] if named is not None and named not in Zone.USUAL else []))
+        return zones[(zones.index(self) + 1) % len(zones)] if self in zones else zones[0]
+
+    def sign(self, moment: datetime) -> str:
+        """What names the zone beside a time of it: the name that was chosen, `UTC`, or what the local zone says."""
+        return moment.astimezone(self.tzinfo).strftime("%Z") if self in Zone.USUAL else self.name
 
     def clock(self, moment: datetime) -> str:
-        """Hours and minutes with the zone, as in `14:05 UTC`."""
-        return moment.astimezone(self.tzinfo).strftime("%H:%M %Z")
+        """Hours and minutes with the zone, as in `14:05 UTC`, `15:05 Europe/Berlin`."""
+        return f"{self.minute(moment)} {self.sign(moment)}"
 
     def stamp(self, moment: datetime, now: datetime) -> str:
         """A time of the timeline, 12 cells wide: `14:05:11.482`, `11-20 14:05` on another day, `2 min ago`."""
@@ -45,8 +54,20 @@ class Zone(StrEnum):
         return moment.astimezone(self.tzinfo).strftime("%H:%M:%S")
 
     def full(self, moment: datetime) -> str:
-        """Date, time to the microsecond and offset, as in `2026-11-21 14:05:11.482000 UTC`."""
-        return moment.astimezone(self.tzinfo).strftime("%Y-%m-%d %H:%M:%S.%f %Z")
+        """Date, time to the microsecond and zone, as in `2026-11-21 14:05:11.482000 UTC`.
+
+        Of a zone that was chosen by name it is the offset, `+01:00`: abbreviations are not unique.
+        """
+        local = moment.astimezone(self.tzinfo)
+        if self in Zone.USUAL:
+            return local.strftime("%Y-%m-%d %H:%M:%S.%f %Z")
+        return f"{local:%Y-%m-%d %H:%M:%S.%f} {local.isoformat(timespec='minutes')[16:]}"
+
+
+Zone.UTC = Zone("UTC", UTC)
+Zone.LOCAL = Zone("local", None)
+Zone.RELATIVE = Zone("ago", UTC)
+Zone.USUAL = (Zone.UTC, Zone.LOCAL, Zone.RELATIVE)
 
 
 def since_zero(moment: datetime, zero: datetime) -> str:

@@ -29,6 +29,7 @@ from monitor.settings import (
     SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
     VARIABLES,
+    ZONE_VARIABLE,
     Settings,
     default_store,
     unknown_variables,
@@ -46,6 +47,7 @@ DESCRIPTIONS = {
     NAME_VARIABLE: "What the status line calls this system.",
     TAXONOMY_VARIABLE: "TOML files with event types of your own.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
+    ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     STORE_PASSWORD_FILE: "A file whose first line is the password of the store.",
     BUS_PASSWORD_FILE: "A file whose first line is the password of the bus.",
     SIGNING_KEY_FILE: "A file whose first line is the key that announcements are signed with.",
@@ -63,6 +65,7 @@ _EXAMPLES = {
     NAME_VARIABLE: '"local"',
     TAXONOMY_VARIABLE: '["/etc/evtop/events.toml"]',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
+    ZONE_VARIABLE: '"Europe/Berlin"',
     THEME_VARIABLE: '"dark"',
     ASCII_VARIABLE: '"1"',
     KEYS_VARIABLE: '"/etc/evtop/keys.toml"',
@@ -75,6 +78,7 @@ _DEFAULTS: dict[str, Callable[[], str]] = {
     BUS_SETTING: lambda: EMBEDDED,
     NAME_VARIABLE: lambda: "local",
     RETENTION_VARIABLE: lambda: f"{RETENTION_DAYS:g}",
+    ZONE_VARIABLE: lambda: "UTC",
 }
 
 app = typer.Typer(help="The settings, and where they come from.", no_args_is_help=True, rich_markup_mode=None)

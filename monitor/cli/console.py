@@ -6,27 +6,42 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from monitor.cli.options import fail
 from monitor.errors import StartError
 from monitor.fit.choices import Options, TerminalFit
-from monitor.settings import Settings
+from monitor.settings import ZONE_VARIABLE, Settings
 from store.bus_url import EMBEDDED, NO_BUS
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
     from monitor.model.place import Place
+    from monitor.zone import Zone
 
 SIZE_WITHIN = 1.0
 """Seconds that a terminal without a size may take to get one: containers tell it a moment after the start."""
 
 
-def start_place(query: str | None, at: str | None) -> Place | None:
+def start_zone(name: str | None) -> Zone:
+    """The zone that the console starts in: what --zone says, else EVTOP_ZONE, else UTC; an unknown one ends it all."""
+    from monitor.zone import Zone
+    from monitor.zone_names import zone_named
+
+    for where, text in (("--zone", name), (ZONE_VARIABLE, os.environ.get(ZONE_VARIABLE))):
+        if text or (text is not None and where == "--zone"):
+            try:
+                return zone_named(text)
+            except ValueError as error:
+                fail(f"{where}: {error}")
+    return Zone.UTC
+
+
+def start_place(query: str | None, at: str | None, zone: tzinfo | None = UTC) -> Place | None:
     """Where the console is to start. What cannot be read ends the program with one line.
 
-    A moment is read as the console shows times at its start: without an offset, in UTC.
+    A moment is read as the console shows times at its start: without an offset, in `zone`.
     """
     if query is None and at is None:
         return None
@@ -37,11 +52,11 @@ def start_place(query: str | None, at: str | None) -> Place | None:
 
     now = datetime.now(UTC)
     try:
-        shown = Filter() if query is None else Filter().with_query(query, parse(query, now, UTC))
+        shown = Filter() if query is None else Filter().with_query(query, parse(query, now, zone))
     except ValueError as error:
         fail(f"--query: {error}")
     try:
-        return Place(shown, None if at is None else parse_moment(at, now, UTC))
+        return Place(shown, None if at is None else parse_moment(at, now, zone))
     except ValueError as error:
         fail(f"--at: {error}")
 
@@ -51,11 +66,12 @@ def open_console(
     connect: Callable[[], Awaitable[Backend]] | None = None,
     options: Options | None = None,
     start: Place | None = None,
+    zone: Zone | None = None,
 ) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
     `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
-    to show first.
+    to show first, `zone` the one of times.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -84,6 +100,7 @@ def open_console(
         places=places(settings),
         garbage=GarbageCollection(),
         start=start,
+        zone=zone or start_zone(None),
         fit=fit,
     )
     console.set_keymap(keymap)

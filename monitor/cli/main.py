@@ -31,6 +31,7 @@ app = typer.Typer(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
+        "EVTOP_ZONE: the zone of the console.  "
         "EVTOP_THEME, EVTOP_ASCII, EVTOP_KEYS, EVTOP_MOUSE, EVTOP_LOW_BANDWIDTH, EVTOP_BYTES_PER_SECOND: "
         "the terminal.  "
         "EVTOP_CONFIG: a file with all of these, see evtop config.  "
@@ -63,7 +64,15 @@ def console(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="TIME", help="Start at this time: 14:05 (UTC), -2h, 2026-11-21T14:05Z."),
+        typer.Option("--at", metavar="TIME", help="Start at this time: 14:05, -2h, 2026-11-21T14:05Z."),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            "--zone",
+            metavar="ZONE",
+            help="Times in this zone: UTC (the default), local, Europe/Berlin, +02:00, ago.",
+        ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     theme: Annotated[str | None, typer.Option(help=f"Colours: {', '.join(THEME_NAMES)}.")] = None,
@@ -87,12 +96,13 @@ def console(
         # Taken for the store of the environment, `evtop --demo prune` would delete from it.
         fail(f"--demo goes after the command: evtop {context.invoked_subcommand} --demo")
     if context.invoked_subcommand is None:
-        from monitor.cli.console import open_console, start_place
+        from monitor.cli.console import open_console, start_place, start_zone
 
         options = Options(theme, plain, keys_file, mouse, low_bandwidth)
-        start = start_place(query, at)
-        raise typer.Exit(
-            open_console(chosen_settings(address_demo, warn=False), options=options, start=start)
-        )
-    if query is not None or at is not None:
-        fail(f"--query and --at are for the console, not for evtop {context.invoked_subcommand}")
+        settings = chosen_settings(address_demo, warn=False)
+        shown_in = start_zone(zone)
+        start = start_place(query, at, shown_in.tzinfo)
+        raise typer.Exit(open_console(settings, options=options, start=start, zone=shown_in))
+    for name, value in (("--query", query), ("--at", at), ("--zone", zone)):
+        if value is not None:
+            fail(f"{name} is for the console, not for evtop {context.invoked_subcommand}")

@@ -11,7 +11,6 @@ import typer
 
 from monitor.cli.options import fail
 from monitor.cli.times import parse_moment
-from monitor.cli.zones import parse_zone
 
 if TYPE_CHECKING:
     from store.event_filter import EventFilter
@@ -47,6 +46,8 @@ def chosen_zone(name: str | None) -> Zone:
     """What --zone says; a zone that there is not ends the program."""
     if name is None:
         return Zone()
+    from monitor.zone_names import parse_zone
+
     try:
         zone = parse_zone(name)
     except ValueError as error:

@@ -57,7 +57,7 @@ class Span(NamedTuple):
         """As in `11-21 14:05–14:11 UTC`; the year is told by the one who wonders, the day always."""
         since, until = (moment.astimezone(zone.tzinfo) for moment in self)
         day = "" if since.date() == until.date() else f"{until:%m-%d} "
-        return f"{since:%m-%d %H:%M}–{day}{until:%H:%M %Z}"
+        return f"{since:%m-%d %H:%M}–{day}{until:%H:%M} {zone.sign(self.until)}"
 
 
 _SEVERITIES = [Facet(Field.SEVERITY, value) for value in (MISSING, *map(str, Severity))]

@@ -58,7 +58,8 @@ def incident_note(
     """
     zone = Zone.UTC if zone is Zone.RELATIVE else zone
     lines = [f"## Incident note: {_escaped(name)}", ""]
-    lines.append(f"Written by evtop at {zone.full(now)}. Times are in {zone.clock(now).partition(' ')[2]}.")
+    named = zone.clock(now).partition(" ")[2] if zone in Zone.USUAL else f"the zone {_escaped(zone.name)}"
+    lines.append(f"Written by evtop at {zone.full(now)}. Times are in {named}.")
     if zero is not None:
         about = f" ({_escaped(zero.resource)})" if zero.resource else ""
         lines.append(f"T0 is {zone.full(zero.inserted_at)}: {_escaped(zero.event_type)}{about}.")

@@ -77,6 +77,7 @@ class Console(Protocol):
 
     model: ConsoleModel
     zone: Zone
+    named_zone: Zone | None
     reader: Reader | None
     system_name: str
     places: tuple[tuple[str, str], ...]
@@ -96,6 +97,10 @@ class Console(Protocol):
 
     def print_plain(self, lines: Sequence[str]) -> None:
         """Print lines on the terminal's own screen, where its mouse can copy them, until enter is pressed there."""
+        ...
+
+    def show_in(self, zone: Zone) -> None:
+        """Show times in `zone`, on all screens."""
         ...
 
     def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:

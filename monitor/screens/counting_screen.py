@@ -206,7 +206,9 @@ def _moment(minute: int, step: int, zone: Zone, now: datetime) -> str:
     """When a bar begins, as exactly as its step is: `14:05`, `11-20 14:00`, `2026-11-20`."""
     moment = datetime.fromtimestamp(minute * 60, UTC)
     if step == 1440:
-        return f"{moment:%Y-%m-%d}"
+        # Bars of a day are of days in UTC, in which the store counts.
+        is_shifted = moment.astimezone(zone.tzinfo).utcoffset()
+        return f"{moment:%Y-%m-%d}" + (" UTC" if is_shifted else "")
     local, today = moment.astimezone(zone.tzinfo), now.astimezone(zone.tzinfo)
     if local.date() == today.date():
         return zone.minute(moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -28,16 +28,28 @@ class LineInput(Input):
 class LinePrompt(ModalScreen[Answer | None], Generic[Answer]):
     """Answers with what `read` makes of the line; None when it was given up.
 
-    `read` raises ValueError with one line of what is wrong, which is shown, and the line can be mended.
+    `read` raises ValueError with one line of what is wrong, which is shown, and the line can be mended. What `suggest`
+    finds for what is typed stands beside it, best first, and `tab` takes the first.
     """
 
-    BINDINGS = [Binding("escape", "cancel", "Give up")]
+    BINDINGS = [
+        Binding("escape", "cancel", "Give up"),
+        Binding("tab", "take_suggestion", "Take what is suggested first"),
+    ]
 
-    def __init__(self, label: str, hint: str, read: Callable[[str], Answer], text: str = "") -> None:
+    def __init__(
+        self,
+        label: str,
+        hint: str,
+        read: Callable[[str], Answer],
+        text: str = "",
+        suggest: Callable[[str], Sequence[str]] = lambda _text: (),
+    ) -> None:
         super().__init__()
         self._label = label
         self._hint = hint
         self._read = read
+        self._suggest = suggest
         self._text = text
 
     def compose(self) -> ComposeResult:
@@ -53,18 +65,31 @@ class LinePrompt(ModalScreen[Answer | None], Generic[Answer]):
             )
             yield Static("", id="prompt-error", markup=False)
 
-    def on_input_changed(self) -> None:
-        """What was wrong is being mended."""
-        self.query_one("#prompt-error", Static).update(Content(""))
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """What was wrong is being mended; say what it may become."""
+        found = [text for text in self._suggest(message.value) if text != message.value]
+        self._say("  ".join(found), is_wrong=False)
+
+    def action_take_suggestion(self) -> None:
+        """Put the first suggestion in the place of what was typed."""
+        line = self.query_one(LineInput)
+        if found := self._suggest(line.value):
+            line.value = clean(found[0])
+            line.cursor_position = len(line.value)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Answer, or say what is wrong."""
         try:
             answer = self._read(message.value.strip())
         except ValueError as error:
-            self.query_one("#prompt-error", Static).update(Content(f" {clean(str(error))}"))
+            self._say(str(error), is_wrong=True)
             return
         self.dismiss(answer)
+
+    def _say(self, text: str, *, is_wrong: bool) -> None:
+        line = self.query_one("#prompt-error", Static)
+        line.set_class(not is_wrong, "-suggestions")
+        line.update(Content(f" {clean(text)}" if text else ""))
 
     def action_cancel(self) -> None:
         """Leave it as it was."""

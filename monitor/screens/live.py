@@ -262,6 +262,11 @@ class LiveScreen(CountingScreen):
         """Show what `shown` lets through, on every pane."""
         self._show(shown)
 
+    def zone_changed(self) -> None:
+        """Times are to be shown in another zone, under the histogram too."""
+        super().zone_changed()
+        self._counts_due = 0.0
+
     def _show(self, shown: Filter) -> None:
         if shown != self.shown:
             self.shown = shown

@@ -13,6 +13,8 @@ from monitor.screens.help import HelpScreen
 from monitor.screens.line_prompt import LinePrompt
 from monitor.screens.reading_screen import LAST_ID
 from monitor.screens.taking_along import TakingAlongScreen
+from monitor.zone import Zone
+from monitor.zone_names import zone_named, zones_like
 from store.event import Event
 from store.query.moments import parse_moment
 from store.query.predicate import compile_predicate
@@ -54,7 +56,8 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
         Binding("y", "copy_row", "Copy the row as JSON"),
         Binding("L", "dump", "Print the page as plain text, for the mouse; enter comes back"),
         Binding("ctrl+s", "note", "Incident note: bookmarks and counts (Markdown)"),
-        Binding("t", "zone", "UTC / local / ago"),
+        Binding("t", "zone", "UTC / local / ago / chosen zone"),
+        Binding("T", "choose_zone", "Choose a zone: Europe/Berlin, +02:00"),
         Binding("question_mark,f1", "help", "Help"),
     ]
 
@@ -208,9 +211,23 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
 
     def action_zone(self) -> None:
         """Show times in the next zone."""
-        self.console.zone = self.console.zone.next()
+        self.console.show_in(self.console.zone.next(self.console.named_zone))
+
+    def action_choose_zone(self) -> None:
+        """Ask for a zone by its name."""
+
+        def chosen(zone: Zone | None) -> None:
+            if zone is not None:
+                self.console.show_in(zone)
+
+        prompt = LinePrompt(
+            "times in", "Europe/Berlin, +02:00, UTC, local, ago", zone_named, suggest=zones_like
+        )
+        self.console.open_screen(prompt, chosen)
+
+    def zone_changed(self) -> None:
+        """Times are to be shown in another zone."""
         self.timeline.zone = self.console.zone
-        self.advance()
 
     def action_help(self) -> None:
         """Show all keys and what the counts mean."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.cli.zones import parse_zone
+from monitor.zone_names import parse_zone
 from store.event import Event
 from tests.console.commands import Running, evtop, one_line, stored
 from tests.console.unusable import HOSTILE

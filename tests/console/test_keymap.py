@@ -96,7 +96,7 @@ async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) ->
     keymap = keymap_of(tmp_path, '[timeline]\nzone = "K, ^T"\nhelp = "H"\ndown = "J"')
     async with opened(size=(120, 200)) as operator:
         operator.app.set_keymap(keymap)
-        assert ("K ^T", "UTC / local / ago") in keys_of(operator.live)
+        assert ("K ^T", "UTC / local / ago / chosen zone") in keys_of(operator.live)
         zone = operator.timeline.zone
         await operator.press("t")
         assert operator.timeline.zone == zone

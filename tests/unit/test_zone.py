@@ -10,6 +10,7 @@ import pytest
 
 from monitor.widgets.row_format import ELAPSED
 from monitor.zone import Zone, age, lasted, short_age, since_zero
+from monitor.zone_names import zone_named, zones_like
 from tests.events import NOON
 
 MOMENT = datetime(2026, 11, 21, 14, 5, 11, 482_713, tzinfo=UTC)
@@ -26,7 +27,60 @@ def kathmandu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_the_zone_key_goes_round() -> None:
-    assert [zone.next() for zone in Zone] == [Zone.LOCAL, Zone.RELATIVE, Zone.UTC]
+    assert [zone.next() for zone in Zone.USUAL] == [Zone.LOCAL, Zone.RELATIVE, Zone.UTC]
+    berlin, tokyo = zone_named("Europe/Berlin"), zone_named("Asia/Tokyo")
+    assert [zone.next(berlin) for zone in (*Zone.USUAL, berlin)] == [
+        Zone.LOCAL,
+        Zone.RELATIVE,
+        berlin,
+        Zone.UTC,
+    ]
+    # One that was left for another.
+    assert berlin.next(tokyo) is Zone.UTC
+    assert Zone.RELATIVE.next(Zone.LOCAL) is Zone.UTC
+
+
+def test_a_named_zone_is_called_by_its_name_and_its_offset() -> None:
+    summer = datetime(2026, 7, 1, 14, 5, tzinfo=UTC)
+    berlin = zone_named("europe/berlin")
+    assert (berlin.clock(MOMENT), berlin.clock(summer)) == ("15:05 Europe/Berlin", "16:05 Europe/Berlin")
+    assert berlin.full(MOMENT) == "2026-11-21 15:05:11.482713 +01:00"
+    assert berlin.full(summer) == "2026-07-01 16:05:00.000000 +02:00"
+    assert berlin.stamp(MOMENT, MOMENT) == "15:05:11.482"
+    assert zone_named("-09:30").clock(MOMENT) == "04:35 -09:30"
+    assert zone_named("-0930").full(MOMENT) == "2026-11-21 04:35:11.482713 -09:30"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("utc", Zone.UTC),
+        ("Z", Zone.UTC),
+        ("+00:00", Zone.UTC),
+        (" Local", Zone.LOCAL),
+        ("ago", Zone.RELATIVE),
+        ("relative", Zone.RELATIVE),
+    ],
+)
+def test_the_usual_zones_have_names(text: str, zone: Zone) -> None:
+    assert zone_named(text) is zone
+
+
+def test_a_zone_that_is_none_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ValueError, match=r"^no zone; did you mean Europe/Berlin\?$"):
+        zone_named("Europe/Berlim")
+
+
+def test_what_is_typed_finds_zones_by_their_beginning_then_by_their_place() -> None:
+    assert zones_like("berl") == ["Europe/Berlin"]
+    assert zones_like("new y")[0] == "America/New_York"
+    assert zones_like("Europe/B")[:2] == ["Europe/Belfast", "Europe/Belgrade"]
+    assert zones_like("utc")[0] == "UTC"
+    found = zones_like("to", limit=1000)
+    assert found.index("Asia/Tokyo") < found.index("Europe/Stockholm")
+    assert len(zones_like("a")) == 5
+    assert not zones_like("")
+    assert not zones_like("Mars")
 
 
 def test_utc_is_written_as_such() -> None:
@@ -99,7 +153,12 @@ def test_an_age_has_one_unit(seconds: float, long: str, short: str) -> None:
 
 
 def test_what_must_be_exact_is_told_in_seconds_up_to_a_minute() -> None:
-    assert [lasted(seconds, is_exact=True) for seconds in (-1, 19, 59, 60)] == ["0 s", "19 s", "59 s", "1 min"]
+    assert [lasted(seconds, is_exact=True) for seconds in (-1, 19, 59, 60)] == [
+        "0 s",
+        "19 s",
+        "59 s",
+        "1 min",
+    ]
 
 
 @pytest.mark.parametrize(
