@@ -30,6 +30,7 @@ from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
 from monitor.model.place import Place
+from monitor.model.view import View
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
@@ -37,16 +38,21 @@ from monitor.screens.question import Question
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.terminal import ConsoleDriver
 from monitor.text import clean
+from monitor.views import ViewFile, ViewsError
 from monitor.zone import Zone, age
 from store.errors import StoreError
 from store.event_filter import EventFilter
 from store.paths import data_dir
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from monitor.backend import Backend
     from monitor.export.formats import Format
 
 QUIT_AGAIN_WITHIN = 2.0
+NOTICE_FOR = 10.0
+"""Seconds that what is to be known of the start is told."""
 STOP_WORTH_TELLING = 1.0
 QUIET_AFTER, QUIET_DRAWING = 10.0, 5.0
 """Seconds of silence after which ages have nothing to tell each second, and seconds between looks at them then."""
@@ -59,7 +65,8 @@ class EvtopApp(FittedApp):
 
     `garbage`, when given, decides when Python collects garbage in this process.
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
-    show first, `zone` the one of times at the start.
+    show first, `zone` the one of times at the start, `view` how the panes are then, and
+    `notice` a line to say about it. `views` are the saved ones; what is shown at the end goes to `last`.
     """
 
     TITLE = "evtop"
@@ -86,6 +93,10 @@ class EvtopApp(FittedApp):
         garbage: GarbageCollection | None = None,
         start: Place | None = None,
         zone: Zone = Zone.UTC,
+        view: View | None = None,
+        views: ViewFile | None = None,
+        last: ViewFile | None = None,
+        notice: str = "",
         fit: TerminalFit | None = None,
     ) -> None:
         super().__init__(fit)
@@ -101,7 +112,13 @@ class EvtopApp(FittedApp):
         self.tick = tick
         self.failure = ""
         """Why the console ended by itself; one line for stderr."""
+        self.views = views
+        self._last = last
+        self._view = view
+        self._notice = notice
         self.exports = Exports(self._tell_of_export)
+        self.unkept = ""
+        """Why what was shown is not known the next time; one line for stderr."""
         self._system_name = name
         self._connect = connect
         self._preload = tuple(preload)
@@ -166,6 +183,16 @@ class EvtopApp(FittedApp):
         self.notify(clean(line), severity="error" if is_error else "information", markup=False, timeout=10)
         self._advance()
 
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """End, and keep what is shown for the next time."""
+        live = self.screen_stack[0] if self.screen_stack else None
+        if self._last is not None and self.model.opened and isinstance(live, LiveScreen) and live.is_ready:
+            try:
+                self._last.save(self._system_name, live.present(fixed=True))
+            except ViewsError as error:
+                self.unkept = str(error)
+        super().exit(result, return_code, message)
+
     async def action_quit(self) -> None:
         """Quit; while something is being exported, ask first."""
         if self.exports.job is None:
@@ -195,11 +222,13 @@ class EvtopApp(FittedApp):
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""
-        return cast("Screen[object]", LiveScreen(self._starts_at))
+        return cast("Screen[object]", LiveScreen(self._starts_at, self._view))
 
     def on_mount(self) -> None:
         """Connect once the first paint is out."""
         self.set_interval(1.0, self._second)
+        if self._notice:
+            self.notify(clean(self._notice), markup=False, timeout=NOTICE_FOR)
         self.call_after_refresh(self._start)
 
     async def on_unmount(self) -> None:

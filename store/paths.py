@@ -33,6 +33,15 @@ def config_dir() -> Path:
     return (_absolute("XDG_CONFIG_HOME") or Path.home() / ".config") / "evtop"
 
 
+def state_dir() -> Path:
+    """Where a program leaves what it goes on from the next time: `$XDG_STATE_HOME/evtop`. Not created here.
+
+    Raises:
+        RuntimeError: there is no home folder.
+    """
+    return (_absolute("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "evtop"
+
+
 def runtime_dir() -> Path:
     """Where sockets and locks live: `$XDG_RUNTIME_DIR/evtop`, or `/tmp/evtop-UID`. Not created here.
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.exporting import ExportingScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
+from monitor.views import ViewFile
 from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.histogram import Histogram
 from monitor.widgets.timeline_view import TimelineView
@@ -151,6 +153,14 @@ def test_every_field_is_told() -> None:
     line = re.search(r"^Fields: (.*)\.$", README, re.MULTILINE)
     assert line is not None
     assert set(re.findall(r"`(\w+)`", line[1])) <= {*FIELD_NAMES, "last", "since", "until"}
+
+
+def test_the_view_that_is_shown_is_one(tmp_path: Path) -> None:
+    file = ViewFile(tmp_path / "views.toml")
+    file.path.write_text(blocks(section("Saved views and the last time"), "toml")[0])
+    views = file.read()
+    assert views.problems == {}
+    assert None not in astuple(views.by_name["failed downloads"])
 
 
 def test_links_and_pictures_are_there() -> None:

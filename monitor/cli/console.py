@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from monitor.cli.options import fail
+from monitor.cli.options import fail, say
 from monitor.errors import StartError
 from monitor.fit.choices import Options, TerminalFit
 from monitor.settings import ZONE_VARIABLE, Settings
@@ -18,6 +18,7 @@ from store.bus_url import EMBEDDED, NO_BUS
 if TYPE_CHECKING:
     from monitor.backend import Backend
     from monitor.model.place import Place
+    from monitor.model.view import View
     from monitor.zone import Zone
 
 SIZE_WITHIN = 1.0
@@ -67,11 +68,15 @@ def open_console(
     options: Options | None = None,
     start: Place | None = None,
     zone: Zone | None = None,
+    view: View | None = None,
+    notice: str = "",
+    keeps_last: bool = False,
 ) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
     `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
-    to show first, `zone` the one of times.
+    to show first, `zone` the one of times, `view` the panes and `notice` a line about it. What is shown at the end is
+    kept for the next start where it `keeps_last`.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -84,6 +89,7 @@ def open_console(
     from monitor.app import EvtopApp
     from monitor.fit.keymap import load_keymap
     from monitor.garbage import GarbageCollection
+    from monitor.views import ViewFile
 
     async def open_chosen() -> Backend:
         from monitor.backend import open_backend
@@ -101,10 +107,16 @@ def open_console(
         garbage=GarbageCollection(),
         start=start,
         zone=zone or start_zone(None),
+        view=view,
+        views=ViewFile.saved(),
+        last=ViewFile.last() if keeps_last else None,
+        notice=notice,
         fit=fit,
     )
     console.set_keymap(keymap)
     console.run(mouse=fit.mouse)
+    if console.unkept:
+        say(f"what was shown is not kept: {console.unkept}")
     if console.failure:
         fail(console.failure)
     return console.return_code or 0

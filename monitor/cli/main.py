@@ -20,6 +20,7 @@ from monitor.cli import (
     prune,
     stats,
     tail,
+    views,
 )
 from monitor.cli.options import Demo, chosen_settings, fail, write
 from monitor.fit.choices import THEME_NAMES, Options
@@ -53,6 +54,7 @@ app.command("keys")(keys.keys)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
+app.add_typer(views.app, name="views")
 
 
 @app.callback(invoke_without_command=True)
@@ -74,6 +76,13 @@ def console(
             help="Times in this zone: UTC (the default), local, Europe/Berlin, +02:00, ago.",
         ),
     ] = None,
+    view: Annotated[
+        str | None, typer.Option("--view", metavar="NAME", help="Start with a view that was saved (V).")
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Start with no filter and all panes, not with what was shown last."),
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     theme: Annotated[str | None, typer.Option(help=f"Colours: {', '.join(THEME_NAMES)}.")] = None,
     plain: Annotated[bool | None, typer.Option("--ascii/--no-ascii", help="Draw in ASCII.")] = None,
@@ -96,13 +105,23 @@ def console(
         # Taken for the store of the environment, `evtop --demo prune` would delete from it.
         fail(f"--demo goes after the command: evtop {context.invoked_subcommand} --demo")
     if context.invoked_subcommand is None:
-        from monitor.cli.console import open_console, start_place, start_zone
+        from monitor.cli.console import open_console
+        from monitor.cli.start import chosen_start
 
         options = Options(theme, plain, keys_file, mouse, low_bandwidth)
         settings = chosen_settings(address_demo, warn=False)
-        shown_in = start_zone(zone)
-        start = start_place(query, at, shown_in.tzinfo)
-        raise typer.Exit(open_console(settings, options=options, start=start, zone=shown_in))
-    for name, value in (("--query", query), ("--at", at), ("--zone", zone)):
+        start = chosen_start(query, at, zone, view, None if address_demo or fresh else settings.name)
+        raise typer.Exit(
+            open_console(
+                settings,
+                options=options,
+                start=start.place,
+                zone=start.zone,
+                view=start.view,
+                notice=start.notice,
+                keeps_last=not address_demo,
+            )
+        )
+    for name, value in (("--query", query), ("--at", at), ("--zone", zone), ("--view", view)):
         if value is not None:
             fail(f"{name} is for the console, not for evtop {context.invoked_subcommand}")

@@ -11,7 +11,6 @@ edit-filter = "f"
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,10 +21,8 @@ from textual.dom import DOMNode
 
 from monitor.bindings import KNOWN_KEYS, console_classes, give_ids, key_from, key_name
 from monitor.errors import StartError
+from monitor.toml_lines import entry_lines
 from store.taxonomy import nearest
-
-_HEADER = re.compile(r"\s*\[([^\]]+)\]")
-_ENTRY = re.compile(r"\s*([\w.\"'-]+)\s*=")
 
 
 def load_keymap(file: Path) -> dict[str, str]:
@@ -42,7 +39,7 @@ def load_keymap(file: Path) -> dict[str, str]:
         raise StartError(f"{file}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StartError(f"{file}: {error}") from None
-    lines = _lines(text)
+    lines = entry_lines(text)
     owners = give_ids()
     keymap: dict[str, str] = {}
     for binding_id, value in _entries(tables):
@@ -82,18 +79,6 @@ def _entries(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _entries(value, f"{prefix}{name}.")  # pyright: ignore[reportUnknownArgumentType]
         else:
             yield prefix + name, value
-
-
-def _lines(text: str) -> dict[str, int]:
-    """The line of each entry, by its id."""
-    lines: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if (header := _HEADER.match(line)) is not None:
-            table = header[1].strip().strip("\"'") + "."
-        elif (entry := _ENTRY.match(line)) is not None:
-            lines[table + re.sub("[\"']", "", entry[1])] = number
-    return lines
 
 
 def _keys(where: str, value: object) -> list[str]:

@@ -233,6 +233,11 @@ class TimeView:
             self._go_to(at, present)
         return True
 
+    def zoom_to(self, step: int, present: int) -> None:
+        """Bars of `step` minutes, one of `STEPS`, around the cursor."""
+        while self.step != step:
+            self.zoom(1 if self.step < step else -1, present)
+
     def mark_here(self, present: int) -> None:
         """Begin a span at the bar under the cursor."""
         self.mark = self._bar(present)

@@ -13,6 +13,7 @@ from monitor.exports import Exports
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
 from monitor.text import clean, fit
+from monitor.views import ViewFile
 from monitor.widgets.status_line import StatusLine, Vitals
 from monitor.zone import Zone, lasted
 from store.event import Event
@@ -84,6 +85,7 @@ class Console(Protocol):
     transport: str
     wire: str
     exports: Exports
+    views: ViewFile | None
     now: Callable[[], datetime]
     tick: Callable[[], float]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from textual.binding import Binding
 
@@ -51,6 +52,16 @@ class CountingScreen(FacetScreen):
         """Tell the number under the cursor, or no more."""
         if self.is_ready:
             self.show_counts()
+
+    @property
+    def bar_minutes(self) -> int:
+        """How many minutes a bar of the histogram stands for."""
+        return self._view.step
+
+    def zoom_to(self, minutes: int) -> None:
+        """Bars of so many minutes."""
+        self._view.zoom_to(minutes, self._present)
+        self.show_counts()
 
     def on_histogram_moved(self, message: Histogram.Moved) -> None:
         """Move the cursor of the histogram."""
@@ -183,7 +194,8 @@ class CountingScreen(FacetScreen):
         if reader is None or self.console.tick() < self._retry_history_at or wanted == self._reading_history:
             return
         self._reading_history = wanted
-        work = self._load_history(reader, wanted)
+        # Called by the worker itself: one that is ended before it began leaves no coroutine that nobody waits for.
+        work = partial(self._load_history, reader, wanted)
         self.run_worker(work, group="histogram", exclusive=True, exit_on_error=False)
 
     async def _load_history(self, reader: Reader, wanted: Wanted) -> None:

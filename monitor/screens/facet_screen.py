@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from monitor.messages import SpanFacetsRead, SpanFacetsUnread
@@ -102,7 +103,8 @@ class FacetScreen(ExportingScreen):
         if reader is None or wanted == self._asked or self.console.tick() < self._ask_again_at:
             return
         self._asked = wanted
-        self.run_worker(self._read(reader, wanted), group="facets", exclusive=True, exit_on_error=False)
+        work = partial(self._read, reader, wanted)
+        self.run_worker(work, group="facets", exclusive=True, exit_on_error=False)
 
     async def _read(self, reader: Reader, wanted: SpanFacets) -> None:
         scope, field = wanted

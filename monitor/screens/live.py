@@ -14,11 +14,13 @@ from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.model.seen_values import seen_values
+from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.console_screen import Selection
 from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
+from monitor.screens.views import ViewsScreen
 from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
 from monitor.widgets.facet_pane import FacetPane
@@ -29,6 +31,7 @@ from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.progress_line import ProgressLine
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
+from monitor.zone_names import zone_named
 from store.event import Event, Severity
 from store.query.moments import slid
 from store.query.syntax import QueryError
@@ -70,12 +73,14 @@ class LiveScreen(CountingScreen):
         Binding("3", "focus_pane('health')", "Health"),
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
         Binding("s", "side", "Side panes show / hide"),
+        Binding("V", "views", "Saved views: open, save, remove"),
         Binding("escape", "back", "Back to the timeline", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
 
-    def __init__(self, start: Place | None = None) -> None:
+    def __init__(self, start: Place | None = None, view: View | None = None) -> None:
         super().__init__()
+        self._view_at_start = view
         self.shown = Filter()
         self._starts_at = start
         self._before_editing = Filter()
@@ -105,6 +110,9 @@ class LiveScreen(CountingScreen):
         """Start on the timeline."""
         self.timeline.empty_text = "opening the store…"
         self.timeline.focus()
+        self.timeline.zone = self.console.zone
+        if self._view_at_start is not None:
+            self._arrange(self._view_at_start)
         self.call_after_refresh(self.advance)
 
     @property
@@ -152,6 +160,55 @@ class LiveScreen(CountingScreen):
         row = None if self.timeline.viewport.following else self.timeline.viewport.row
         place = Place(self.shown, None if row is None else row.sort_key[0])
         self.console.copy(clean(place.command_line()), "the command line")
+
+    def action_views(self) -> None:
+        """List the saved views, to open one or to save this one."""
+
+        def chosen(view: View | None) -> None:
+            if view is not None:
+                self.open_view(view)
+
+        file = self.console.views
+        if file is None:
+            self.tell("there is no folder for views; set XDG_CONFIG_HOME")
+        else:
+            self.console.open_screen(ViewsScreen(file, self.present()), chosen)
+
+    def present(self, *, fixed: bool = False) -> View:
+        """What is shown now; `fixed` lets no moment of the query be another one when it is read again."""
+        return View(
+            query=query_text(self.shown, fixed=fixed),
+            minimum=self.shown.minimum,
+            zone=self.console.zone.name,
+            side=not self.has_class("-side-hidden"),
+            facets=self.query_one(FacetPane).field,
+            histogram=HEATMAP if self.query_one(Histogram).is_heatmap else BARS,
+            bars=self.bar_minutes,
+        )
+
+    def open_view(self, view: View) -> None:
+        """Show what `view` tells; what it leaves open stays as it is."""
+        console = self.console
+        try:
+            shown = view.filter(console.now(), console.zone.tzinfo)
+        except QueryError as error:
+            self.notify(clean(f"the filter of this view: {error}"), severity="error", markup=False)
+            return
+        if view.zone is not None:
+            console.show_in(zone_named(view.zone))
+        self._arrange(view)
+        self._show(shown)
+
+    def _arrange(self, view: View) -> None:
+        """Show the panes as `view` has them."""
+        if view.side is not None:
+            self.set_class(not view.side, "-side-hidden")
+        if view.histogram is not None:
+            self.query_one(Histogram).show_heatmap(view.histogram == HEATMAP)
+        if view.facets is not None:
+            self.query_one(FacetPane).choose(view.facets)
+        if view.bars is not None:
+            self.zoom_to(view.bars)
 
     def action_edit_filter(self) -> None:
         """Edit the query."""

@@ -161,7 +161,11 @@ class FacetPane(LineList):
 
     def action_field(self, step: int) -> None:
         """Count the values of the next or previous field."""
-        self.field = FACET_FIELDS[(FACET_FIELDS.index(self.field) + step) % len(FACET_FIELDS)]
+        self.choose(FACET_FIELDS[(FACET_FIELDS.index(self.field) + step) % len(FACET_FIELDS)])
+
+    def choose(self, field: Field) -> None:
+        """Count the values of `field`, one of `FACET_FIELDS`."""
+        self.field = field
         self._searching, self._search = False, ""
         self._facets, self._lines, self.cursor = (), [], 0
         self._show_titles()

@@ -136,7 +136,11 @@ class Histogram(Lines, can_focus=True):
 
     def action_view(self) -> None:
         """Bars or heatmap."""
-        self.toggle_class("-heatmap")
+        self.show_heatmap(not self.is_heatmap)
+
+    def show_heatmap(self, heatmap: bool) -> None:
+        """Show severities in rows of their own, or stacked in bars."""
+        self.set_class(heatmap, "-heatmap")
         self.refresh()
 
     def on_resize(self) -> None:

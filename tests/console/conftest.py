@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -87,6 +88,7 @@ def opened(tmp_path: Path) -> Opened:
         stored: list[Event] | None = None,
         fit: TerminalFit | None = None,
         start: Place | None = None,
+        **more: Any,
     ) -> AsyncIterator[Operator]:
         now = lambda: at(3600)  # noqa: E731
         url = f"sqlite:///{tmp_path / 'events.db'}"
@@ -98,7 +100,9 @@ def opened(tmp_path: Path) -> Opened:
         async def connect() -> Backend:
             return Backend(store, bus, now=now)
 
-        app = EvtopApp(connect, name="test", now=now, places=[("store", "here")], fit=fit, start=start)
+        app = EvtopApp(
+            connect, name="test", now=now, places=[("store", "here")], fit=fit, start=start, **more
+        )
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(lambda: app.model.opened)
             await pilot.pause()
