@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import fail, run_to_end, write
+from monitor.cli.options import chosen_settings, fail, run_to_end, write
+from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
 from monitor.errors import StartError
+from monitor.fit.choices import Options
 from monitor.settings import Settings, demo_socket, demo_store
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
+    from monitor.zone import Zone
     from store.embedded import EmbeddedBus
 
 HISTORY_HOURS = 6.0
@@ -34,6 +37,12 @@ def demo(
     console: Annotated[
         bool, typer.Option(help="Open the console, or let the application work alone.")
     ] = True,
+    zone: ZoneShown = None,
+    theme: Theme = None,
+    plain: Ascii = None,
+    keys_file: KeysFile = None,
+    mouse: Mouse = None,
+    low_bandwidth: LowBandwidth = None,
 ) -> None:
     """Open the console while a simulated media application works.
 
@@ -43,10 +52,14 @@ def demo(
     not set), the store the SQLite file $XDG_DATA_HOME/evtop/demo/events.db (~/.local/share when not set).
     Both are new with each demo.
     """
-    settings = Settings.for_demo()
+    # What the file with settings says of the terminal holds for the console, as it does for evtop itself.
+    settings = chosen_settings(True, warn=False) if console else Settings.for_demo()
     with _the_only_demo(settings.runtime):
         if console:
-            _with_console(settings, rate, seed)
+            from monitor.cli.console import start_zone
+
+            options = Options(theme, plain, keys_file, mouse, low_bandwidth)
+            _with_console(settings, rate, seed, options, start_zone(zone))
         else:
             _alone(settings, rate, seed)
 
@@ -62,7 +75,7 @@ def require_demo() -> None:
         fail("no demo is running; `evtop demo` starts one")
 
 
-def _with_console(settings: Settings, rate: float, seed: int) -> None:
+def _with_console(settings: Settings, rate: float, seed: int, options: Options, zone: Zone) -> None:
     from monitor.cli.console import open_console
 
     applications: list[subprocess.Popen[bytes]] = []
@@ -81,7 +94,7 @@ def _with_console(settings: Settings, rate: float, seed: int) -> None:
             raise
 
     try:
-        status = open_console(settings, connect)
+        status = open_console(settings, connect, options=options, zone=zone)
     finally:
         for application in applications:
             _end(application)

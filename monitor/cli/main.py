@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +22,8 @@ from monitor.cli import (
     views,
 )
 from monitor.cli.options import Demo, chosen_settings, fail, write
-from monitor.fit.choices import THEME_NAMES, Options
+from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
+from monitor.fit.choices import Options
 
 app = typer.Typer(
     name="evtop",
@@ -68,14 +68,7 @@ def console(
         str | None,
         typer.Option("--at", metavar="TIME", help="Start at this time: 14:05, -2h, 2026-11-21T14:05Z."),
     ] = None,
-    zone: Annotated[
-        str | None,
-        typer.Option(
-            "--zone",
-            metavar="ZONE",
-            help="Times in this zone: UTC (the default), local, Europe/Berlin, +02:00, ago.",
-        ),
-    ] = None,
+    zone: ZoneShown = None,
     view: Annotated[
         str | None, typer.Option("--view", metavar="NAME", help="Start with a view that was saved (V).")
     ] = None,
@@ -84,16 +77,11 @@ def console(
         typer.Option("--fresh", help="Start with no filter and all panes, not with what was shown last."),
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    theme: Annotated[str | None, typer.Option(help=f"Colours: {', '.join(THEME_NAMES)}.")] = None,
-    plain: Annotated[bool | None, typer.Option("--ascii/--no-ascii", help="Draw in ASCII.")] = None,
-    keys_file: Annotated[
-        Path | None, typer.Option("--keys", help="A TOML file with other keys; see evtop keys.")
-    ] = None,
-    mouse: Annotated[bool | None, typer.Option("--mouse/--no-mouse", help="Heed the mouse.")] = None,
-    low_bandwidth: Annotated[
-        bool | None,
-        typer.Option("--low-bandwidth/--no-low-bandwidth", help="Few bytes (the default over ssh)."),
-    ] = None,
+    theme: Theme = None,
+    plain: Ascii = None,
+    keys_file: KeysFile = None,
+    mouse: Mouse = None,
+    low_bandwidth: LowBandwidth = None,
 ) -> None:
     """Open the console on EVTOP_STORE and EVTOP_BUS."""
     if version:
@@ -122,6 +110,27 @@ def console(
                 keeps_last=not address_demo,
             )
         )
-    for name, value in (("--query", query), ("--at", at), ("--zone", zone), ("--view", view)):
+    given = {
+        "--query": query,
+        "--at": at,
+        "--zone": zone,
+        "--view": view,
+        "--fresh": fresh or None,
+        "--theme": theme,
+        "--ascii": plain,
+        "--keys": keys_file,
+        "--mouse": mouse,
+        "--low-bandwidth": low_bandwidth,
+    }
+    for name, value in given.items():
         if value is not None:
-            fail(f"{name} is for the console, not for evtop {context.invoked_subcommand}")
+            _refuse_before_command(context, context.invoked_subcommand, name)
+
+
+def _refuse_before_command(context: typer.Context, command: str, name: str) -> None:
+    """Fail where an option of the console stands before a command, which would pay no heed to it."""
+    commands: dict[str, Any] = getattr(context.command, "commands", {})
+    own = {option for parameter in getattr(commands.get(command), "params", []) for option in parameter.opts}
+    if name in own:
+        fail(f"{name} goes after the command: evtop {command} {name}")
+    fail(f"{name} is for the console, not for evtop {command}")

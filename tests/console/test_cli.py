@@ -37,6 +37,7 @@ from tests.waiting import wait_until
 
 COMMANDS = [
     *("demo", "emit", "tail", "stats", "export", "import", "prune", "dead-letters", "db", "config", "doctor"),
+    *("views", "views list", "views remove"),
     *(f"dead-letters {command}" for command in ("list", "show", "retry", "discard")),
     *(f"config {command}" for command in ("show", "path", "init")),
     *(f"db {command}" for command in ("status", "upgrade", "partition")),

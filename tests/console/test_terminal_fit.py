@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,40 @@ def test_no_color_leaves_no_colour_and_the_mouse_is_left_alone() -> None:
         assert console.output.isascii()
         assert modes_set(console.output) & MOUSE_MODES == set()
         assert_terminal_given_back(console.output)
+
+
+@pytest.mark.pty
+def test_the_demo_is_drawn_as_its_options_and_the_file_with_settings_say_and_keeps_no_state() -> None:
+    with PrivateHome() as home:
+        settings = Path(home.environment["XDG_CONFIG_HOME"]) / "evtop" / "config.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('theme = "monochrome"\n')
+        command = [*EVTOP, "demo", "--ascii", "--zone", "Asia/Tokyo"]
+        with PtyConsole(command, environment=home.environment) as console:
+            console.wait_for_text("* live", WITHIN)
+            console.wait_for_text("Asia/Tokyo", WITHIN)
+            console.press("q")
+            assert console.wait_for_end(WITHIN) == 0
+        assert console.output.isascii()
+        assert b"38" not in colours_in(console.output)
+        assert not Path(home.environment["XDG_STATE_HOME"]).exists()
+
+
+@pytest.mark.pty
+def test_what_was_shown_last_is_shown_again_unless_it_is_to_be_fresh() -> None:
+    with PrivateHome() as home:
+        emitted(home, "job.failed", "--severity", "error")
+        with PtyConsole([*EVTOP, "--query", "type:job.odd"], environment=home.environment) as console:
+            console.wait_for_text("nothing matches the filter", WITHIN)
+            console.signal(signal.SIGTERM)
+            console.wait_for_end(WITHIN)
+        with PtyConsole(EVTOP, environment=home.environment) as console:
+            console.wait_for_text("nothing matches the filter", WITHIN)
+            console.wait_for_text("evtop --fresh", WITHIN)
+            console.press("q")
+            assert console.wait_for_end(WITHIN) == 0
+        with PtyConsole([*EVTOP, "--fresh"], environment=home.environment) as console:
+            console.wait_for_text("job.failed", WITHIN)
 
 
 @pytest.mark.pty

@@ -108,6 +108,11 @@ def test_a_zone_that_is_none_ends_the_program_with_one_line(
         assert capsys.readouterr().err == f"evtop: {name}: no zone; did you mean Europe/Berlin?\n"
 
 
-def test_the_option_belongs_to_the_console(home: PrivateHome) -> None:
-    said = one_line(evtop(home, "--zone", "UTC", "tail"))
-    assert said == "--zone is for the console, not for evtop tail"
+def test_an_option_of_the_console_before_a_command_is_not_passed_over(home: PrivateHome) -> None:
+    for words, said in (
+        (["--zone", "UTC", "tail"], "--zone goes after the command: evtop tail --zone"),
+        (["--theme", "light", "demo"], "--theme goes after the command: evtop demo --theme"),
+        (["--no-ascii", "emit", "a.b"], "--ascii is for the console, not for evtop emit"),
+        (["--fresh", "db", "status"], "--fresh is for the console, not for evtop db"),
+    ):
+        assert one_line(evtop(home, *words)) == said
