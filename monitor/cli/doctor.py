@@ -56,11 +56,12 @@ async def _examine(demo: bool) -> list[Finding]:
     from platform import python_version
 
     from monitor.doctor.bus import examine_bus
-    from monitor.doctor.files import examine_files, examine_settings
+    from monitor.doctor.files import examine_files, examine_settings, examine_views, examine_zone
     from monitor.doctor.finding import Finding, Result
     from monitor.doctor.store import examine_store
     from monitor.doctor.terminal import examine_terminal
     from monitor.terminal_device import terminal_size
+    from monitor.views import ViewFile
 
     software = f"evtop {version('evtop')}, Python {python_version()}, {sys.platform}"
     findings = [Finding("evtop", "version", Result.OK, software), *examine_settings(os.environ)]
@@ -73,9 +74,10 @@ async def _examine(demo: bool) -> list[Finding]:
     except StartError as error:
         advice = "`evtop config show` tells where each comes from"
         return [*findings, Finding("settings", "use", Result.BROKEN, str(error), advice), *terminal]
+    findings += examine_zone(os.environ)
     findings += [finding async for finding in examine_store(settings)]
     findings += [finding async for finding in examine_bus(settings)]
-    return [*findings, *examine_files(settings, before), *terminal]
+    return [*findings, *examine_files(settings, before), *examine_views(ViewFile.saved()), *terminal]
 
 
 def report_lines(findings: Sequence[Finding], width: int | None = None) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.doctor.finding import Finding, Result
-from monitor.settings import SECRET_VARIABLES, Settings, unknown_variables
+from monitor.settings import SECRET_VARIABLES, ZONE_VARIABLE, Settings, unknown_variables
 from monitor.settings_file import exposed_password
+from monitor.views import ViewFile, Views, ViewsError
+from monitor.zone_names import zone_named
 from store.environment import SIGNING_KEY
 
 _SQLITE = "sqlite:///"
@@ -22,6 +24,29 @@ def examine_settings(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("settings", "variables", Result.WARNING, f"{name} is no setting", advice)
     if not unknown:
         yield Finding("settings", "variables", Result.OK, "all are known")
+
+
+def examine_zone(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the zone that the console is to start in is one."""
+    if zone := environment.get(ZONE_VARIABLE):
+        try:
+            zone_named(zone)
+        except ValueError as error:
+            found, _, advice = str(error).partition("; ")
+            yield Finding("settings", "zone", Result.BROKEN, f"{ZONE_VARIABLE}: {found}", advice)
+
+
+def examine_views(file: ViewFile | None) -> Iterator[Finding]:
+    """What is wrong with the views that were saved, if there are any."""
+    try:
+        views = Views() if file is None else file.read()
+    except ViewsError as error:
+        yield Finding("files", "views", Result.WARNING, str(error), "mend it, or move it away")
+        return
+    for line in views.problems.values():
+        yield Finding("files", "views", Result.WARNING, line, "mend it; the others can be opened")
+    if views.by_name and not views.problems:
+        yield Finding("files", "views", Result.OK, f"{len(views.by_name):,} can be opened")
 
 
 def examine_files(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from monitor.widgets.lines import Lines, Part
 
 BAR_MAX = 30
 """Cells of the bar at most."""
-NAME_MAX = 32
+NAME_MIN, NAME_MAX = 10, 32
+"""Cells of what is being done."""
 
 
 class ProgressLine(Lines):
@@ -38,10 +39,11 @@ class ProgressLine(Lines):
         if self._told is None:
             return self.strip([], width)
         what, share, told, hint = self._told
-        name: Part = (f" {fit(clean(what), NAME_MAX, pad=False)} ", "strong")
         said: list[Part] = [(f" {clean(told)} ", ""), (f" {clean(hint)} ", "dim")]
-        room = width - sum(cell_width(text) for text, _style in (name, *said))
-        return self.strip([name, *progress_bar(share, min(room, BAR_MAX)), *said], width)
+        room = width - sum(cell_width(text) for text, _style in said) - 2
+        name = fit(clean(what), max(NAME_MIN, min(room, NAME_MAX)), pad=False)
+        bar = progress_bar(share, min(room - cell_width(name), BAR_MAX))
+        return self.strip([(f" {name} ", "strong"), *bar, *said], width)
 
 
 def progress_bar(share: float | None, width: int) -> list[Part]:

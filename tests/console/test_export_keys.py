@@ -140,9 +140,12 @@ async def test_keys_work_while_it_goes_on_and_it_can_be_given_up(
 async def test_leaving_gives_it_up_and_leaves_nothing(
     opened: Opened, folder: Path, gate: asyncio.Event
 ) -> None:
-    async with opened() as operator:
-        await export_to(operator, "all.csv")
-        await operator.sees(lambda: list(folder.iterdir()))
+    async with opened(size=(80, 24)) as operator:
+        name = f"{'a-long-name-' * 4}.csv"
+        await export_to(operator, name)
+        await operator.sees(lambda: "(24 %) events" in operator.text("#progress"))
+        assert operator.text("#progress").startswith(" exporting a-long-name")
+        assert "^E cancels" in operator.text("#progress")
         await operator.press("q", "y")
     assert not gate.is_set()
     assert list(folder.iterdir()) == []

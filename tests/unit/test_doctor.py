@@ -10,11 +10,13 @@ from pydantic import SecretStr
 
 from monitor.cli.doctor import report_lines
 from monitor.doctor.bus import STEPS, examine_bus, failed_step, findings
-from monitor.doctor.files import examine_files, examine_settings
+from monitor.doctor.files import examine_files, examine_settings, examine_views, examine_zone
 from monitor.doctor.finding import Finding, Result
 from monitor.doctor.terminal import examine_terminal
+from monitor.model.view import View
 from monitor.settings import Settings
 from monitor.settings_file import CONFIG_VARIABLE
+from monitor.views import ViewFile
 from store.credentials import secret
 from tests.tls import Certificates, TlsEndpoint
 from tests.valkey import ValkeyServer
@@ -137,6 +139,34 @@ def test_files_that_others_may_read_are_told(tmp_path: Path) -> None:
         ("store", "ok"),
     ]
     assert not list(examine_files(settings(tmp_path, "mysql://u@h/d"), {}))
+
+
+def test_a_zone_that_is_none_is_told() -> None:
+    assert not list(examine_zone({}))
+    assert not list(examine_zone({"EVTOP_ZONE": "Europe/Berlin"}))
+    [bad] = examine_zone({"EVTOP_ZONE": "Europe/Berlim"})
+    assert (bad.result, bad.found) == (Result.BROKEN, "EVTOP_ZONE: no zone")
+    assert bad.advice == "did you mean Europe/Berlin?"
+
+
+def test_views_that_are_broken_are_told_with_their_line(tmp_path: Path) -> None:
+    file = ViewFile(tmp_path / "views.toml")
+    assert not list(examine_views(None))
+    assert not list(examine_views(file))
+    file.save("good", View(query="a"))
+    [good] = examine_views(file)
+    assert (good.result, good.found) == (Result.OK, "1 can be opened")
+    with file.path.open("a") as text:
+        text.write("[bad]\nside = 3\n")
+    [bad] = examine_views(file)
+    assert (bad.result, bad.found) == (
+        Result.WARNING,
+        f"{file.path}:4: side: true or false is expected",
+    )
+    file.path.write_text("[good\n")
+    [broken] = examine_views(file)
+    assert broken.result is Result.WARNING
+    assert broken.advice == "mend it, or move it away"
 
 
 # The report
