@@ -68,7 +68,7 @@ async def test_copies_notes_and_exports_are_in_the_zone_that_was_chosen(
         assert copied == ["2026-11-21 18:44:45.000000 +05:45"]
         await operator.press("m", "ctrl+s")
         [note] = tmp_path.glob("evtop/notes/*.md")
-        assert "Times are those of Asia/Kathmandu." in note.read_text()
+        assert "Times are in the zone Asia/Kathmandu." in note.read_text()
         assert "| 2026-11-21 18:44:45.000000 +05:45 |" in note.read_text()
         await operator.press("ctrl+e", "ctrl+u", *"all.csv", "enter")
         await operator.sees((tmp_path / "all.csv").exists)
