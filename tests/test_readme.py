@@ -15,10 +15,12 @@ from monitor.app import EvtopApp
 from monitor.bindings import key_name
 from monitor.cli.main import app as command_line
 from monitor.screens.counting_screen import CountingScreen
+from monitor.screens.detail import DetailScreen
 from monitor.screens.exporting import ExportingScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.views import ViewFile
+from monitor.widgets.event_detail import EventDetail
 from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.histogram import Histogram
 from monitor.widgets.timeline_view import TimelineView
@@ -127,11 +129,23 @@ def test_every_key_is_told_and_every_told_key_is_bound() -> None:
         for binding in widget.BINDINGS
         for key in _keys(binding)
     }
+    assert _keys_told("Keys") == bound
+
+
+def test_every_key_of_the_detail_is_told() -> None:
+    assert _keys_told("An event in full") == {
+        key_name(key)
+        for widget in (DetailScreen, EventDetail)
+        for binding in widget.BINDINGS
+        for key in _keys(binding)
+    }
+
+
+def _keys_told(title: str) -> set[str]:
     told: set[str] = set()
-    for row in re.findall(r"^\| (.*?) \|", section("Keys"), re.MULTILINE):
+    for row in re.findall(r"^\| (.*?) \|", section(title), re.MULTILINE):
         told.update(re.findall(r"`([^`]+)`", row))
-    assert bound - told == set()
-    assert told - bound == set()
+    return told
 
 
 def _keys(binding: object) -> list[str]:

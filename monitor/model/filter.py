@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,7 +11,21 @@ from monitor.zone import Zone
 from store.event import SEVERITY_RANK, Event, Severity
 from store.event_filter import EventFilter
 from store.query.predicate import compile_predicate
-from store.query.syntax import EVERYTHING, Compare, Exists, Field, Node, Not, Op, Or, Since, Until, all_of
+from store.query.quoting import write_path, write_value
+from store.query.syntax import (
+    EVERYTHING,
+    Compare,
+    Exists,
+    Field,
+    Node,
+    Not,
+    Op,
+    Or,
+    Path,
+    Since,
+    Until,
+    all_of,
+)
 
 MISSING = ""
 """The value of a facet for events whose field has none; no event has an empty value."""
@@ -19,16 +33,18 @@ _KIND_FIELDS = (Field.CATEGORY, Field.TYPE)
 
 
 class Facet(NamedTuple):
-    """A value that events can be filtered by: of a field, `MISSING` for events where it has none.
+    """A value that events can be filtered by: of a field, `MISSING` for events where it has none; or of the metadata.
 
     The value of an actor is written as `Event.actor` does; one without an id means events that name none.
     """
 
-    field: Field
+    field: Field | Path
     value: str
 
     def node(self) -> Node:
         """The query that matches events with this value."""
+        if isinstance(self.field, Path):
+            return Compare(self.field, Op.EQ, self.value)
         if self.value == MISSING:
             return Not(Exists(self.field))
         if self.field is Field.ACTOR and ":" not in self.value:
@@ -37,14 +53,21 @@ class Facet(NamedTuple):
         return Compare(self.field, Op.EQ, self.value)
 
     @property
-    def group(self) -> Field:
+    def group(self) -> Field | Path:
         """The field whose values this one stands among: categories and types are one tree."""
         return Field.CATEGORY if self.field in _KIND_FIELDS else self.field
 
     @property
     def label(self) -> str:
-        """The value in words. Raw text."""
+        """The value in words, of the metadata with its place. Raw text."""
+        if isinstance(self.field, Path):
+            return f"{write_path(self.field.keys)}:{write_value(self.value)}"
         return self.value or f"no {self.field.replace('_', ' ')}"
+
+
+def in_order(facets: Iterable[Facet]) -> list[Facet]:
+    """The facets by field and value, those of the metadata first."""
+    return sorted(facets, key=lambda facet: (str(facet.field), facet.value))
 
 
 class Span(NamedTuple):
@@ -85,10 +108,10 @@ class Filter:
 
     def _untimed(self) -> Node:
         parts: list[Node] = [self.query]
-        for group in sorted({facet.group for facet in self.only}):
+        for group in sorted({facet.group for facet in self.only}, key=str):
             nodes = tuple(facet.node() for facet in self.alone(group))
             parts.append(nodes[0] if len(nodes) == 1 else Or(nodes))
-        parts.extend(Not(facet.node()) for facet in sorted(self.muted))
+        parts.extend(Not(facet.node()) for facet in in_order(self.muted))
         if self.minimum is not None:
             parts.append(Compare(Field.SEVERITY, Op.GE, self.minimum.value))
         return all_of(*parts)
@@ -115,9 +138,9 @@ class Filter:
         """Whether any event could be hidden."""
         return self.node() != EVERYTHING
 
-    def alone(self, group: Field) -> list[Facet]:
+    def alone(self, group: Field | Path) -> list[Facet]:
         """The values of a group that are shown alone, in order; none when all of them may be shown."""
-        return sorted(facet for facet in self.only if facet.group is group)
+        return in_order(facet for facet in self.only if facet.group == group)
 
     def shows(self, facet: Facet) -> bool:
         """Whether the facets of its own group, and the minimum severity, let a value through."""
@@ -182,9 +205,9 @@ class Filter:
     def describe(self, zone: Zone = Zone.UTC) -> str:
         """The filter in one line of raw text, as the title of the timeline shows it; empty for none."""
         parts = [self.text] if self.text else []
-        for group in sorted({facet.group for facet in self.only}):
+        for group in sorted({facet.group for facet in self.only}, key=str):
             parts += ["only " + " or ".join(facet.label for facet in self.alone(group))]
-        parts.extend(f"-{facet.label}" for facet in sorted(self.muted))
+        parts.extend(f"-{facet.label}" for facet in in_order(self.muted))
         if self.minimum is not None:
             parts.append(f"severity>={self.minimum.value}")
         if self.span is not None:

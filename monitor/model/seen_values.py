@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from monitor.model.counts import OTHERS, Kind
 from monitor.model.gaps import Gap
 from store.event import Event
-from store.query.completion import Seen
-from store.query.syntax import Field
+from store.query.completion import ANY, Seen
+from store.query.metadata import written
+from store.query.syntax import Field, Path
 
 ROWS_MAX = 1000
 """Rows looked at, the newest, as a key waits for it: about 3 ms."""
 
+METADATA_ROWS_MAX = 200
+"""Rows whose metadata is looked at, the newest."""
+_PATHS_MAX, _VALUES_MAX, _LEAVES_MAX, _LEVELS_MAX, _TEXT_MAX = 500, 50, 100, 6, 60
+
 
 def seen_values(kinds: Iterable[tuple[int, Kind, float]], rows: Sequence[Event | Gap]) -> Seen:
-    """What the newest `rows` have, and categories and types as they were counted by minute where that is more."""
+    """What the newest `rows` have, and categories and types as they were counted by minute where that is more.
+
+    Of the metadata, what the newest of them have: how often each place in it holds which value, `ANY` for a list, an
+    empty object and a text too long to be offered.
+    """
     seen: dict[Field, Counter[str]] = {
         field: Counter()
         for field in (Field.CATEGORY, Field.TYPE, Field.STATUS, Field.ACTOR, Field.RESOURCE_TYPE)
@@ -37,4 +47,34 @@ def seen_values(kinds: Iterable[tuple[int, Kind, float]], rows: Sequence[Event |
             continue
         counted[Field.CATEGORY][kind.category] += round(number)
         counted[Field.TYPE][kind.event_type] += round(number)
-    return {field: values | counted.get(field, Counter()) for field, values in seen.items()}
+    return {
+        **{field: values | counted.get(field, Counter()) for field, values in seen.items()},
+        **_in_metadata(rows[-METADATA_ROWS_MAX:]),
+    }
+
+
+def _in_metadata(rows: Sequence[Event | Gap]) -> dict[Path, Counter[str]]:
+    seen: dict[Path, Counter[str]] = {}
+    # From the newest on, so that what is seen now is not crowded out by what was seen before.
+    for row in reversed(rows):
+        if not isinstance(row, Event):
+            continue
+        for _, (keys, value) in zip(range(_LEAVES_MAX), _leaves(row.metadata, ()), strict=False):
+            place = Path(keys)
+            if place not in seen and len(seen) >= _PATHS_MAX:
+                continue
+            values = seen.setdefault(place, Counter())
+            text = written(value)
+            if text is None or len(text) > _TEXT_MAX or (text not in values and len(values) >= _VALUES_MAX):
+                text = ANY
+            values[text] += 1
+    return seen
+
+
+def _leaves(metadata: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in metadata.items():
+        keys = (*above, key)
+        if isinstance(value, dict) and value and len(keys) < _LEVELS_MAX:
+            yield from _leaves(cast("dict[str, Any]", value), keys)
+        else:
+            yield keys, value

@@ -280,7 +280,7 @@ class LiveScreen(CountingScreen):
 
     def on_timeline_view_event_opened(self, message: TimelineView.EventOpened) -> None:
         """Show the event in full."""
-        self.console.open_screen(DetailScreen(message.event, self.console.zone), self._after_detail)
+        self.console.open_screen(DetailScreen(message.event, self), self._after_detail)
 
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor."""

@@ -125,7 +125,7 @@ class ResourceScreen(ExportingScreen):
             if resource is not None and resource != self._resource:
                 self.console.open_screen(ResourceScreen(*resource))
 
-        self.console.open_screen(DetailScreen(message.event, self.console.zone), answered)
+        self.console.open_screen(DetailScreen(message.event, self), answered)
 
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor, on this page."""

@@ -7,18 +7,22 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from store.event import ActorType, Severity
-from store.query.quoting import write_value
-from store.query.syntax import FIELD_NAMES, TIME_NAMES, Field
+from store.query.quoting import read_keys, write_path, write_value
+from store.query.syntax import FIELD_NAMES, TIME_NAMES, Field, Path, QueryError
 
-Seen = Mapping[Field, Mapping[str, int]]
-"""Values by field, each with how often it was seen."""
+Seen = Mapping[Field | Path, Mapping[str, int]]
+"""Values by field and by place in the metadata, each with how often it was seen."""
 
+ANY = "*"
+"""Stands in `Seen` for what has no value to compare with: a list, or a text too long to be offered."""
 _MOST = 50
 _NAME = r"[^\W\d][\w.-]*"
+_KEY = r'(?:[\w-]+|"(?:\\.|[^"\\])*")'
 _BEFORE = r"(?:^|(?<=[\s(]))[-!]?"
 _WORD = re.compile(rf"{_BEFORE}(?P<word>{_NAME})?$")
+_PATH = re.compile(rf'{_BEFORE}(?P<path>@(?:{_KEY}\.)*(?:[\w-]*|"(?:\\.|[^"\\])*"?))$', re.DOTALL)
 _VALUE = re.compile(
-    rf"""{_BEFORE}(?P<name>{_NAME})\s*(?P<op>:?(?:>=|<=|!=|==|=|>|<)|:!?)\s*
+    rf"""{_BEFORE}(?P<name>{_NAME}|@{_KEY}(?:\.{_KEY})*)\s*(?P<op>:?(?:>=|<=|!=|==|=|>|<)|:!?)\s*
     (?:(?:[^\s",()]|"(?:\\.|[^"\\])*")+,\s*)*(?P<value>"(?:\\.|[^"\\])*|[^\s",()/][^\s",()]*|)$""",
     re.VERBOSE | re.DOTALL,
 )
@@ -67,8 +71,11 @@ def complete(text: str, cursor: int, values: Seen) -> list[Completion]:
     if after and not after.isspace() and after not in "),":
         return []
     if found := _VALUE.search(before):
-        options = _values_of(found["name"].lower(), found["op"], found["value"], values)
+        options = _values_of(found["name"], found["op"], found["value"], values)
         start = found.start("value")
+    elif found := _PATH.search(before):
+        options = _paths(found["path"], values)
+        start = found.start("path")
     elif found := _WORD.search(before):
         options = _words(found["word"] or "", values)
         start = cursor - len(found["word"] or "")
@@ -92,19 +99,57 @@ def _words(word: str, values: Seen) -> Iterator[tuple[str, str]]:
             yield f"{field}:{write_value(value)}", f"{count:,}"
 
 
+def _paths(typed: str, values: Seen) -> Iterator[tuple[str, str]]:
+    """The places in the metadata that begin with what was typed, then those that have a key which does."""
+    counts = {
+        write_path(place.keys): sum(seen.values())
+        for place, seen in values.items()
+        if isinstance(place, Path)
+    }
+    key = typed[1:].casefold()
+    found = _fitting(counts, typed, within=False)
+    found += _fitting(
+        {
+            text: counts[text]
+            for place in values
+            if isinstance(place, Path) and any(part.casefold().startswith(key) for part in place.keys)
+            for text in [write_path(place.keys)]
+        },
+        "",
+        within=False,
+    )
+    for text, count in found:
+        yield f"{text}:", f"{count:,}"
+
+
+def _field_called(name: str) -> Field | Path | None:
+    if not name.startswith("@"):
+        return FIELD_NAMES.get(name.lower())
+    try:
+        return Path(read_keys(name, 0))
+    except QueryError:
+        return None
+
+
 def _values_of(name: str, op: str, typed: str, values: Seen) -> Iterator[tuple[str, str]]:
-    field = FIELD_NAMES.get(name)
-    if field is None and name not in TIME_NAMES:
+    field = _field_called(name)
+    if field is None and name.lower() not in TIME_NAMES:
         return
-    if op.strip(":") in {"<", "<=", ">", ">="} and field is not Field.SEVERITY:
+    if (
+        op.strip(":") in {"<", "<=", ">", ">="}
+        and field is not Field.SEVERITY
+        and not isinstance(field, Path)
+    ):
         return
     seen = dict(values.get(field, {})) if field is not None else {}
-    for value in _ALWAYS.get(field or name, ()):
+    for value in _ALWAYS.get(field or name.lower(), ()) if not isinstance(field, Path) else ():
         # After the ones that were seen, which a query finds.
         seen.setdefault(value, 0)
     part = re.sub(r'\\(["\\])', r"\1", typed[1:]) if typed.startswith('"') else typed
     for value, count in _fitting(seen, part, within=True):
-        yield write_value(value), f"{count:,}" if count else ""
+        # What has no value of its own can be asked for by being there.
+        is_any = value == ANY and isinstance(field, Path)
+        yield (ANY if is_any else write_value(value)), f"{count:,}" if count else ""
 
 
 def _fitting(seen: Mapping[str, int], typed: str, *, within: bool) -> list[tuple[str, int]]:

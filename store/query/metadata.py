@@ -48,6 +48,15 @@ def value_test(compare: Compare, path: Path) -> Callable[[dict[str, Any]], bool]
     return lambda metadata: test(_value_at(metadata, keys))
 
 
+def written(value: Any) -> str | None:
+    """What to compare with in a query for exactly `value`, as JSON has it; None for an object and a list."""
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return _NAMES[value]
+    return to_json(value).decode() if isinstance(value, (int, float)) else None
+
+
 def written_as(value: str) -> Iterator[str]:
     """Every way in which JSON writes a value that equals `value`, as `store.event.search_text` has it."""
     yield value

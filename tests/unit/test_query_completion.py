@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from store.query import QueryError, parse
 from store.query.completion import Seen, complete
-from store.query.syntax import TIME_NAMES, Compare, Field, Op
+from store.query.syntax import TIME_NAMES, Compare, Exists, Field, Op, Path
 
 SEEN: Seen = {
     Field.TYPE: {"download.completed": 877, "download.failed": 31, "job.failed": 40},
     Field.CATEGORY: {"downloads": 900, "In Progress": 2},
     Field.STATUS: {"failed": 71, "in progress": 5, 'a"b': 1, "\x1b[31m": 1},
     Field.ACTOR: {"job:rss": 12, "user:42": 3},
+    Path(("error", "code")): {"500": 4, "404": 9},
+    Path(("error", "exit code")): {"in use": 1},
+    Path(("tags",)): {"*": 7},
+    Path(("a.b",)): {"true": 1},
 }
 
 
@@ -55,7 +59,20 @@ def offered(text: str, cursor: int | None = None) -> list[str]:
         ("nosuch:fa", []),
         ("status:/fa", []),
         ('"fa', []),
-        ("@error.co", []),
+        ("@", ["@error.code:", "@tags:", '@error."exit code":', '@"a.b":']),
+        ("-@error.co", ["@error.code:"]),
+        ("@ERR", ["@error.code:", '@error."exit code":']),
+        ('@error."ex', ['@error."exit code":']),
+        ("@co", ["@error.code:"]),
+        ('@"a', ['@"a.b":']),
+        ("@error.code:", ["404", "500"]),
+        ("@error.code>=5", ["500"]),
+        ("@error.code:404,5", ["500"]),
+        ('@error."exit code":i', ['"in use"']),
+        ("@tags:", ["*"]),
+        ("@nothing", []),
+        ("@nothing:", []),
+        (r'@"\x":', []),
         ("14:0", []),
     ],
 )
@@ -68,6 +85,27 @@ def test_what_is_typed_is_replaced_and_told_how_often_it_was_seen() -> None:
     assert found == ("job.failed", 7, 12, "40")
     assert offered("type:job.f", 7) == []
     assert offered("(type:job.f)", 11) == ["job.failed"]
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=3), st.text(min_size=1), st.integers(0, 3))
+def test_a_place_and_its_value_that_are_taken_ask_for_that_value(
+    keys: list[str], value: str, typed: int
+) -> None:
+    path = Path(tuple(keys))
+    whole = complete("@", 1, {path: {value: 1}})[0].replacement
+    for cut in (whole[:1], whole[: min(1 + typed, len(whole) - 1)]):
+        text = f"a {cut}"
+        assert {found.replacement for found in complete(text, len(text), {path: {value: 1}})} <= {whole}
+    text = f"a {whole}"
+    for found in complete(text, len(text), {path: {value: 1}}):
+        try:
+            tree = parse(text + found.replacement)
+        except QueryError:
+            assert not all(part.isprintable() for part in (*keys, value))
+            continue
+        wanted = Exists(path) if value == "*" else Compare(path, Op.EQ, value)
+        assert wanted in getattr(tree, "operands", ())
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)

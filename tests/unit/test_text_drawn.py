@@ -16,9 +16,10 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from monitor.cli.clean_stream import CleanStream
+from monitor.model.detail import detail_items
 from monitor.text import ROW_MAX, cell_width, clean
 from monitor.widgets.cleaning import CleaningFilter
-from monitor.widgets.event_detail import detail_lines, wrap
+from monitor.widgets.event_detail import item_lines, json_lines, wrap
 from monitor.widgets.lines import Lines, Part
 from monitor.zone import Zone
 from tests.events import make_event
@@ -147,8 +148,8 @@ async def test_the_last_filter_leaves_clean_lines_as_they_are() -> None:
 
 
 def drawn_detail(metadata: dict[str, Any], width: int = WIDTH) -> list[str]:
-    lines = detail_lines(make_event(1, metadata=metadata), Zone.UTC, width)
-    return ["".join(text for text, _ in parts) for parts in lines]
+    lines = item_lines(detail_items(make_event(1, metadata=metadata), Zone.UTC), width)
+    return ["".join(text for text, _ in parts) for parts, _ in lines]
 
 
 @pytest.mark.parametrize("width", [20, 60, 110])
@@ -168,8 +169,10 @@ def test_a_short_key_stands_beside_its_value() -> None:
 def test_payloads_are_shown_as_keys_and_as_values() -> None:
     for text in PAYLOADS:
         lines = drawn_detail({f"k{text}": [f"v{text}"]}, 200)
-        assert f"  {clean(f'k{text}')}".rstrip() in [line.rstrip() for line in lines]
+        assert f"▾ {clean(f'k{text}')}".rstrip() in [line.rstrip() for line in lines]
         assert all(smuggled(line) == [] for line in lines)
+        raw = json_lines(make_event(1, metadata={f"k{text}": [f"v{text}"]}), 200)
+        assert all(smuggled(part) == [] for parts in raw for part, _ in parts)
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
