@@ -333,7 +333,9 @@ class EvtopApp(FittedApp):
         before, status = self._received_before_stop, self.model.status
         if before is None or self._backend is None or self.tick() - self._continued_at < SETTLED_AFTER:
             return
-        is_whole = status.link in {Link.LIVE, Link.POLLING} and not (status.repairing or status.store_error)
+        is_whole = status.link not in {Link.CONNECTING, Link.RECONNECTING} and not (
+            status.repairing or status.store_error
+        )
         if is_whole and self._backend.caught_up_at >= self._told_to_go_on_at:
             self._received_before_stop = None
             count = self.model.tally.received - before

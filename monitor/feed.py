@@ -99,6 +99,7 @@ class Feed:
         """When the store was last asked, by `time.monotonic()`, and had nothing that the feed had not."""
         self._opening = False
         self._opened = False
+        self._starts_over = False
         self._holes_read = 0
         self._awaited = 0
         self._signalled = asyncio.Event()
@@ -115,6 +116,11 @@ class Feed:
             if self._bus is not None:
                 tasks.create_task(self._listen(self._bus), name="feed: listen")
             tasks.create_task(self._follow_store(), name="feed: follow the store")
+
+    def start_over(self) -> None:
+        """Begin anew with the newest page at the next look: the clock is another one, or much has come at once."""
+        self._starts_over = True
+        self._look_now.set()
 
     # The bus
 
@@ -206,7 +212,10 @@ class Feed:
             self._something_new.set()
         announced = self._merge.position
         last = await self._store.last_position()
-        if self._store.went_back(last):
+        if self._starts_over:
+            self._starts_over = False
+            await self._store.open(self._now())
+        elif self._store.went_back(last):
             self._gaps.open("the store was replaced")
             await self._store.open(self._now())
         elif announced > last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,9 +25,12 @@ from monitor.widgets.event_detail import EventDetail
 from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.histogram import Histogram
 from monitor.widgets.timeline_view import TimelineView
+from store.importing.mapping import load_mapping
 from store.query.parser import parse
 from store.query.syntax import EVERYTHING, FIELD_NAMES
-from tests.console.commands import Running, evtop
+from store.wire import decode
+from tests.console.commands import Running, evtop, stored
+from tests.events import make_event
 from tests.pty_console import PrivateHome
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +107,23 @@ def test_the_examples_run_as_written(number: int, printed: list[str], tmp_path: 
     )
     assert done.stderr == ""
     assert done.stdout.splitlines() == printed
+
+
+def test_the_file_and_the_mapping_of_the_example_work_as_written(tmp_path: Path) -> None:
+    text = section("Files and pipes")
+    with PrivateHome() as home:
+        stored(home, make_event(1))
+        first = blocks(text, "sh")[0].splitlines()[0]
+        file = tmp_path / "events.ndjson"
+        done = evtop(home, *first.replace("events.ndjson", str(file)).split()[1:])
+        assert done.returncode == 0, done.stderr
+        assert decode(file.read_bytes().strip()).event.id == make_event(1).id
+    (tmp_path / "map.toml").write_text(blocks(text, "toml")[0])
+    mapped = load_mapping(tmp_path / "map.toml").apply(json.loads(blocks(text, "json")[0]))
+    event = decode(json.dumps(mapped).encode()).event
+    assert (event.event_type, event.severity, event.actor) == ("log.disk_almost_full", "warning", "user:42")
+    assert event.metadata == {"ctx": {"host": "web-1"}, "message": "Disk almost full"}
+    assert all(name in text for name in (event.event_type, event.actor, "ctx.host"))
 
 
 def test_every_command_is_there() -> None:

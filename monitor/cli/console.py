@@ -71,12 +71,15 @@ def open_console(
     view: View | None = None,
     notice: str = "",
     keeps_last: bool = False,
+    now: Callable[[], datetime] | None = None,
+    where: list[tuple[str, str]] | None = None,
 ) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
     `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
     to show first, `zone` the one of times, `view` the panes and `notice` a line about it. What is shown at the end is
-    kept for the next start where it `keeps_last`.
+    kept for the next start where it `keeps_last`. `now` is what time it is, `where` what the help says of where things
+    are.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -103,7 +106,8 @@ def open_console(
     console = EvtopApp(
         connect or open_chosen,
         name=settings.name,
-        places=places(settings),
+        places=places(settings) if where is None else where,
+        now=now or (lambda: datetime.now(UTC)),
         garbage=GarbageCollection(),
         start=start,
         zone=zone or start_zone(None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,13 +22,19 @@ from monitor.cli import (
     tail,
     views,
 )
+from monitor.cli.files import FilesOrCommand, open_files
 from monitor.cli.options import Demo, chosen_settings, fail, write
 from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
 from monitor.fit.choices import Options
 
 app = typer.Typer(
     name="evtop",
-    help="htop for an application's events. Without a command: the console.",
+    cls=FilesOrCommand,
+    subcommand_metavar="[FILE]... | COMMAND [ARGS]...",
+    help=(
+        "htop for an application's events. Without a command: the console. With files of events, one JSON object a "
+        "line, or - for a pipe: the console over those, without a store."
+    ),
     epilog=(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
@@ -76,6 +83,12 @@ def console(
         bool,
         typer.Option("--fresh", help="Start with no filter and all panes, not with what was shown last."),
     ] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--map", metavar="MAP", help="A TOML file that makes events of the lines of FILE that are none."
+        ),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     theme: Theme = None,
     plain: Ascii = None,
@@ -83,7 +96,7 @@ def console(
     mouse: Mouse = None,
     low_bandwidth: LowBandwidth = None,
 ) -> None:
-    """Open the console on EVTOP_STORE and EVTOP_BUS."""
+    """Open the console on EVTOP_STORE and EVTOP_BUS, or on files."""
     if version:
         from importlib.metadata import version as installed
 
@@ -97,8 +110,16 @@ def console(
         from monitor.cli.start import chosen_start
 
         options = Options(theme, plain, keys_file, mouse, low_bandwidth)
+        files: tuple[str, ...] = context.obj or ()
+        if files and address_demo:
+            fail("--demo is another place to look at than files")
+        if mapping is not None and not files:
+            fail("--map is for files: evtop --map MAP FILE")
         settings = chosen_settings(address_demo, warn=False)
-        start = chosen_start(query, at, zone, view, None if address_demo or fresh else settings.name)
+        keeps_last = not (address_demo or files)
+        start = chosen_start(query, at, zone, view, settings.name if keeps_last and not fresh else None)
+        if files:
+            raise typer.Exit(open_files(files, mapping, options=options, start=start))
         raise typer.Exit(
             open_console(
                 settings,
@@ -107,7 +128,7 @@ def console(
                 zone=start.zone,
                 view=start.view,
                 notice=start.notice,
-                keeps_last=not address_demo,
+                keeps_last=keeps_last,
             )
         )
     given = {
@@ -116,6 +137,7 @@ def console(
         "--zone": zone,
         "--view": view,
         "--fresh": fresh or None,
+        "--map": mapping,
         "--theme": theme,
         "--ascii": plain,
         "--keys": keys_file,

@@ -21,6 +21,16 @@ class Link(StrEnum):
     LIVE = "live"
     POLLING = "polling"
     RECONNECTING = "reconnecting"
+    READING = "reading"
+    """Files are being read."""
+    FOLLOWING = "following"
+    """A pipe is being read, which may go on."""
+    READ = "read"
+    """Files and pipes are read to their end."""
+
+
+FROM_FILES = frozenset({Link.READING, Link.FOLLOWING, Link.READ})
+"""Lines, not messages, and no store but one that is filled with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +88,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that was no event: how it begins, how many bytes it has, and why it was refused. Raw."""
+    """A message that was no event: how it begins, its bytes, why it was refused, and which line it is. Raw."""
 
     excerpt: bytes
     size: int
     reason: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,10 @@ from store.wire import encode
 
 HINTS = (
     ("c", "copy"),
-    ("x", "hide"),
-    ("X", "only"),
+    ("x X", "filter"),
     ("v", "JSON"),
     ("J K", "next"),
-    ("r", "resource"),
-    ("a", "actor"),
+    ("r a", "links"),
     ("?", "help"),
     ("esc", "back"),
 )
@@ -68,7 +66,7 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
 
     def on_mount(self) -> None:
         """Say which keys there are, as they are set."""
-        hints = " · ".join(f"{keys_now([self], keys)} {what}" for keys, what in HINTS)
+        hints = "  ".join(f"{keys_now([self], keys)} {what}" for keys, what in HINTS)
         self._detail.border_subtitle = Content(clean(hints))
 
     @property

@@ -18,6 +18,7 @@ from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.console_screen import Selection
 from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
+from monitor.screens.refusals import RefusalsScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.severity import SeverityPrompt
 from monitor.screens.views import ViewsScreen
@@ -74,6 +75,7 @@ class LiveScreen(CountingScreen):
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
         Binding("s", "side", "Side panes show / hide"),
         Binding("V", "views", "Saved views: open, save, remove"),
+        Binding("M", "malformed", "What was no event, and why"),
         Binding("escape", "back", "Back to the timeline", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
@@ -244,6 +246,10 @@ class LiveScreen(CountingScreen):
                 self._show(self.shown.at_least(answer[0]))
 
         self.console.open_screen(SeverityPrompt(), chosen)
+
+    def action_malformed(self) -> None:
+        """Show the last messages and lines that were no events."""
+        self.console.open_screen(RefusalsScreen(self.console))
 
     def action_resource(self) -> None:
         """Open the resource page of the event under the cursor."""

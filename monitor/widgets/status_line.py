@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from textual.strip import Strip
 
-from monitor.model.arrivals import FeedStatus, Link, Tally
+from monitor.model.arrivals import FROM_FILES, FeedStatus, Link, Tally
 from monitor.text import cell_width, clean, fit
 from monitor.widgets.lines import Lines, Part
 
@@ -39,6 +39,9 @@ _LINK: dict[Link, Part] = {
     Link.LIVE: ("● live", "good"),
     Link.POLLING: ("◐ polling", "warning"),
     Link.RECONNECTING: ("✖ reconnecting", "error"),
+    Link.READING: ("◌ reading", "good"),
+    Link.FOLLOWING: ("● following", "good"),
+    Link.READ: ("✓ read", "good"),
 }
 
 
@@ -101,8 +104,10 @@ class StatusLine(Lines):
         )
         groups.extend([(f"{name} ", "dim"), (f"{count:,}", "error")] for name, count in serious if count)
         if status.reason and status.link is not Link.LIVE:
-            groups.append([(fit(clean(status.reason), 36, pad=False), "warning")])
-        groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
+            style = "" if status.link in FROM_FILES else "warning"
+            groups.append([(fit(clean(status.reason), 36, pad=False), style)])
+        if status.link not in {Link.READING, Link.READ}:
+            groups.append([("lag ", "dim"), (vitals.lag or "–", "")])
         groups.append([(f"{vitals.rate:,.0f}", ""), (" ev/s", "dim")])
         if vitals.skew:
             groups.append([("clock ", "dim"), (vitals.skew, "warning")])
@@ -118,7 +123,8 @@ class StatusLine(Lines):
         )
         groups.extend([(f"{name} ", "dim"), (f"{count:,}", "warning")] for name, count in worrying if count)
         # That nothing was dropped is said where there is room for it.
-        groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count in serious[:2] if not count)
+        if status.link not in FROM_FILES:
+            groups.extend([(f"{name} ", "dim"), ("0", "")] for name, count in serious[:2] if not count)
         if vitals.wire:
             groups.append([("wire ", "dim"), (vitals.wire, "")])
         groups.append([(f"{tally.received:,}", ""), (" received", "dim")])

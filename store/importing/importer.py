@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from store.adapters.activity import read_activity
 from store.adapters.cloudevents import read_cloudevent
@@ -16,6 +17,7 @@ from store.adapters.foreign import ForeignEventError, json_kind
 from store.event import Event
 from store.events import EventStore
 from store.importing.lines import BATCH_LINES, LINE_MAX, Line, LineBatches
+from store.importing.mapping import FieldMapping, UnmappedError
 from store.importing.recurrence import Recurrence
 from store.importing.stable_id import stable_id
 from store.one_by_one import create_accepted
@@ -61,7 +63,9 @@ async def import_events(
     stream: BinaryIO,
     *,
     format: ImportFormat = ImportFormat.NDJSON,  # noqa: A002
+    mapping: FieldMapping | None = None,
     at_import_time: bool = False,
+    recurrence: Recurrence | None = None,
     reject: Callable[[Sequence[Rejection]], object] = lambda rejections: None,
     progress: Callable[[ImportCounts], object] = lambda counts: None,
     counts: ImportCounts | None = None,
@@ -77,8 +81,11 @@ async def import_events(
         store: Where to.
         stream: A file or a pipe, which may be compressed by gzip. It is read on a thread of its own.
         format: What a line is.
+        mapping: Makes events of lines that are none, in place of `format`.
         at_import_time: Take a line that has no time as of now. Such a line is stored again by the next import,
             unless it has an id; without this it is rejected.
+        recurrence: Where lines without an id are remembered; with one for several imports, a line that is in two of
+            them is two events.
         reject: Is told of the lines of a batch that became no event.
         progress: Is told how far it came, after each batch.
         counts: What to count in: it says how far an import came that was cut short.
@@ -90,8 +97,10 @@ async def import_events(
         OSError: there is no room for the temporary file in which lines without an id are remembered.
     """
     counts = ImportCounts() if counts is None else counts
-    with Recurrence() as recurrence:
-        reader = _Reader(format, at_import_time, recurrence)
+    with ExitStack() as resources:
+        if recurrence is None:
+            recurrence = resources.enter_context(Recurrence())
+        reader = _Reader(format, mapping, at_import_time, recurrence)
         async for batch in LineBatches(stream, batch_lines):
             events: list[Event] = []
             lines: list[Line] = []
@@ -128,8 +137,15 @@ class _LineError(Exception):
 class _Reader:
     """Makes events of lines of one format."""
 
-    def __init__(self, format: ImportFormat, at_import_time: bool, recurrence: Recurrence) -> None:  # noqa: A002
+    def __init__(
+        self,
+        format: ImportFormat,  # noqa: A002
+        mapping: FieldMapping | None,
+        at_import_time: bool,
+        recurrence: Recurrence,
+    ) -> None:
         self._format = format
+        self._mapping = mapping
         self._at_import_time = at_import_time
         self._recurrence = recurrence
 
@@ -144,12 +160,15 @@ class _Reader:
         fields = _object(line.content)
         try:
             return active().admit(self._read(line.content, fields))
-        except (MalformedMessageError, ForeignEventError, RefusedEventError) as error:
+        except (MalformedMessageError, ForeignEventError, RefusedEventError, UnmappedError) as error:
             raise _LineError(str(error)) from None
         except (ValueError, RecursionError, OverflowError) as error:
             raise _LineError(type(error).__name__) from None
 
     def _read(self, content: bytes, fields: dict[str, Any]) -> Event:
+        if self._mapping is not None:
+            mapped = self._mapping.apply(fields)
+            return self._with_id(decode(to_json(mapped)).event, content, mapped)
         match self._format:
             case ImportFormat.ACTIVITY:
                 return read_activity(fields, received_at=datetime.now(UTC) if self._at_import_time else None)
@@ -158,12 +177,14 @@ class _Reader:
                 self._refuse_missing_time(fields, "time")
                 return event
             case ImportFormat.NDJSON:
-                event = decode(content).event
-                self._refuse_missing_time(fields, "inserted_at")
-                if "id" in fields:
-                    return event
-                occurrence = self._recurrence.count(content)
-                return event.model_copy(update={"id": stable_id(event.inserted_at, content, occurrence)})
+                return self._with_id(decode(content).event, content, fields)
+
+    def _with_id(self, event: Event, content: bytes, fields: dict[str, Any]) -> Event:
+        self._refuse_missing_time(fields, "inserted_at")
+        if "id" in fields:
+            return event
+        occurrence = self._recurrence.count(content)
+        return event.model_copy(update={"id": stable_id(event.inserted_at, content, occurrence)})
 
     def _refuse_missing_time(self, fields: dict[str, Any], name: str) -> None:
         if fields.get(name) in (None, "") and not self._at_import_time:
