@@ -67,6 +67,7 @@ class EvtopApp(FittedApp):
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
     show first, `zone` the one of times at the start, `view` how the panes are then, and
     `notice` a line to say about it. `views` are the saved ones; what is shown at the end goes to `last`.
+    `sources` are the words of the command line that name files to read.
     """
 
     TITLE = "evtop"
@@ -87,6 +88,7 @@ class EvtopApp(FittedApp):
         *,
         name: str = "local",
         places: Sequence[tuple[str, str]] = (),
+        sources: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         tick: Callable[[], float] = time.monotonic,
         preload: Sequence[str] = ("monitor.backend",),
@@ -106,6 +108,7 @@ class EvtopApp(FittedApp):
         """The zone that was chosen last beside the usual ones."""
         self.reader: Reader | None = None
         self.places = tuple(places)
+        self.sources = tuple(sources)
         self.transport = ""
         """What someone on the way to the bus can do, in a line; empty when nothing."""
         self.now = now

@@ -99,7 +99,8 @@ class Feed:
         """When the store was last asked, by `time.monotonic()`, and had nothing that the feed had not."""
         self._opening = False
         self._opened = False
-        self._starts_over = False
+        self._starts_over = self._started = False
+        self._started_over = asyncio.Event()
         self._holes_read = 0
         self._awaited = 0
         self._signalled = asyncio.Event()
@@ -117,10 +118,12 @@ class Feed:
                 tasks.create_task(self._listen(self._bus), name="feed: listen")
             tasks.create_task(self._follow_store(), name="feed: follow the store")
 
-    def start_over(self) -> None:
-        """Begin anew with the newest page at the next look: the clock is another one, or much has come at once."""
+    async def start_over(self) -> None:
+        """Begin anew with the newest page, and wait until it is handed on: the clock is another one, say."""
+        self._started_over.clear()
         self._starts_over = True
         self._look_now.set()
+        await self._started_over.wait()
 
     # The bus
 
@@ -213,8 +216,8 @@ class Feed:
         announced = self._merge.position
         last = await self._store.last_position()
         if self._starts_over:
-            self._starts_over = False
             await self._store.open(self._now())
+            self._starts_over, self._started = False, True
         elif self._store.went_back(last):
             self._gaps.open("the store was replaced")
             await self._store.open(self._now())
@@ -323,6 +326,9 @@ class Feed:
         self._status_changed = False
         status = replace(self._status, repairing=self._gaps.is_open)
         self._deliver(self._merge.take(status, self._gaps.take_changes()))
+        if self._started:
+            self._started = False
+            self._started_over.set()
         return True
 
     # What the tasks share

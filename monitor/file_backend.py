@@ -10,11 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from monitor.backend import Backend
 from monitor.feed import Feed, FeedOptions
 from monitor.model.arrivals import Arrivals, FeedStatus, Link, Refusal, Tally
 from store.errors import StoreError
+from store.event_selection import Cursor
 from store.events import EventStore
 from store.importing.importer import ImportCounts, Rejection, import_events
 from store.importing.lines import SourceError
@@ -37,18 +39,18 @@ FEED = FeedOptions(poll=0.5, catch_up_limit=2000)
 class FileClock:
     """The time of the newest event: what is shown of a file is the hour before its end.
 
-    While a pipe tells of the present, it is the present. The clock never runs ahead of this machine's.
+    While a pipe tells of the present, it is the present: what `wall` says, which the clock never runs ahead of.
     """
 
     def __init__(self, wall: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._wall = wall
+        self.wall = wall
         self.newest: datetime | None = None
         self.follows = False
         """Whether more may come."""
 
     def __call__(self) -> datetime:
         """Now, aware."""
-        wall = self._wall()
+        wall = self.wall()
         if self.newest is None or (self.follows and wall - self.newest < LIVE_WITHIN):
             return wall
         return min(wall, self.newest)
@@ -94,7 +96,7 @@ class FileBackend(Backend):
         self._refusals: deque[Refusal] = deque(maxlen=REFUSALS_KEPT)
         self._failures: list[str] = []
         self._started = asyncio.Event()
-        self._ended = False
+        self._ended = self._is_whole = False
         self._told = Arrivals(FeedStatus(), Tally())
 
     async def run(self, deliver: Callable[[Arrivals], None], interest: tuple[str, ...] = ()) -> None:
@@ -118,7 +120,7 @@ class FileBackend(Backend):
             if began_early:
                 await self._started.wait()
                 await self._look_at_newest()
-                feed.start_over()
+                await feed.start_over()
             await self._tell(feed, deliver)
 
     async def _tell(self, feed: Feed, deliver: Callable[[Arrivals], None]) -> None:
@@ -131,13 +133,17 @@ class FileBackend(Backend):
                 self._told = told
                 deliver(told)
         await self._look_at_newest()
+        # That all is read is told when all of it can be seen.
+        await feed.start_over()
+        self._is_whole = True
         self._told = self._as_read(Arrivals(self._told.status, self._told.tally))
         deliver(self._told)
-        feed.start_over()
 
     async def _look_at_newest(self) -> None:
+        # One event of a clock that is years ahead must not move the time away from all others.
+        present = Cursor(self._clock.wall(), UUID(int=2**128 - 1))
         with suppress(StoreError):
-            for event in await self.store.repository.newest(1):
+            for event in await self.store.repository.before(present, 1):
                 self._clock.newest = event.inserted_at
 
     # Reading
@@ -205,7 +211,7 @@ class FileBackend(Backend):
         return replace(arrivals, status=status, tally=tally, refusals=refusals, gaps=())
 
     def _link(self) -> Link:
-        if self._ended:
+        if self._is_whole:
             return Link.READ
         return Link.FOLLOWING if self._clock.follows else Link.READING
 

@@ -73,13 +73,14 @@ def open_console(
     keeps_last: bool = False,
     now: Callable[[], datetime] | None = None,
     where: list[tuple[str, str]] | None = None,
+    sources: tuple[str, ...] = (),
 ) -> int:
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
     `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
     to show first, `zone` the one of times, `view` the panes and `notice` a line about it. What is shown at the end is
     kept for the next start where it `keeps_last`. `now` is what time it is, `where` what the help says of where things
-    are.
+    are, `sources` which files are read.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -107,6 +108,7 @@ def open_console(
         connect or open_chosen,
         name=settings.name,
         places=places(settings) if where is None else where,
+        sources=sources,
         now=now or (lambda: datetime.now(UTC)),
         garbage=GarbageCollection(),
         start=start,

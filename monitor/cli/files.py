@@ -95,8 +95,17 @@ def open_files(names: tuple[str, ...], mapping_file: Path | None, *, options: Op
             ("into", f"{store.folder} (until the console ends)"),
             ("process", str(os.getpid())),
         ]
+        words = names if mapping_file is None else (*names, "--map", str(mapping_file))
         return open_console(
-            settings, connect, options, start.place, zone=start.zone, view=start.view, now=clock, where=where
+            settings,
+            connect,
+            options,
+            start.place,
+            zone=start.zone,
+            view=start.view,
+            now=clock,
+            where=where,
+            sources=words,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,9 +18,12 @@ class Place:
     shown: Filter = field(default_factory=Filter)
     at: datetime | None = None
 
-    def command_line(self) -> str:
-        """For a shell of this or another machine, which must have the same store and bus set."""
-        words = ["evtop"]
+    def command_line(self, sources: Sequence[str] = ()) -> str:
+        """For a shell of this or another machine, which must have the same store and bus set, or files at hand.
+
+        `sources` are those files, with the option that says how they are read.
+        """
+        words = ["evtop", *sources]
         if query := describe(self.shown.node()):
             words += ["--query", query]
         if self.at is not None:

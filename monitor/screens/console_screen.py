@@ -82,6 +82,7 @@ class Console(Protocol):
     reader: Reader | None
     system_name: str
     places: tuple[tuple[str, str], ...]
+    sources: tuple[str, ...]
     transport: str
     wire: str
     exports: Exports

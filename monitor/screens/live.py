@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from monitor.model.arrivals import Arrivals
+from monitor.model.arrivals import Arrivals, Link
 from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
@@ -140,7 +140,7 @@ class LiveScreen(CountingScreen):
             self._counts_due = self.console.tick() + COUNTS_EVERY
             self.show_counts()
             self._slide()
-        if model.opened and self._starts_at is not None:
+        if self._starts_at is not None and self._can_begin:
             start, self._starts_at = self._starts_at, None
             self._begin_at(start)
         if model.opened:
@@ -149,6 +149,13 @@ class LiveScreen(CountingScreen):
                 "nothing matches the filter · C clears it" if hides else "no events yet"
             )
         self.timeline.advance()
+
+    @property
+    def _can_begin(self) -> bool:
+        """Whether the place to start at can be there: while files are read, a time may be still to come."""
+        model, start = self.console.model, self._starts_at
+        waits = start is not None and start.at is not None and model.status.link is Link.READING
+        return model.opened and not waits
 
     def _begin_at(self, start: Place) -> None:
         if start.at is not None:
@@ -161,7 +168,7 @@ class LiveScreen(CountingScreen):
         """Copy the command that shows this filter, and the row under the cursor unless the newest is followed."""
         row = None if self.timeline.viewport.following else self.timeline.viewport.row
         place = Place(self.shown, None if row is None else row.sort_key[0])
-        self.console.copy(clean(place.command_line()), "the command line")
+        self.console.copy(clean(place.command_line(self.console.sources)), "the command line")
 
     def action_views(self) -> None:
         """List the saved views, to open one or to save this one."""

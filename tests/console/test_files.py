@@ -19,6 +19,7 @@ import pytest
 from monitor.app import EvtopApp
 from monitor.file_backend import BATCH_LINES, FileBackend, FileClock, Source
 from monitor.model.arrivals import Link
+from monitor.model.place import Place
 from monitor.private_store import PrivateStore
 from monitor.screens.refusals import RefusalsScreen
 from monitor.screens.resource import ResourceScreen
@@ -50,7 +51,10 @@ def pipe() -> tuple[Source, FileIO, int]:
 
 @asynccontextmanager
 async def reading(
-    *sources: Source, mapping: FieldMapping | None = None, wall: float = 10 * 86400
+    *sources: Source,
+    mapping: FieldMapping | None = None,
+    wall: float = 10 * 86400,
+    start: Place | None = None,
 ) -> AsyncIterator[Operator]:
     clock = FileClock(lambda: at(wall))
     with PrivateStore() as private:
@@ -59,7 +63,7 @@ async def reading(
         async def connect() -> FileBackend:
             return FileBackend(store, sources, mapping, clock)
 
-        app = EvtopApp(connect, name="a.ndjson", now=clock)  # pyright: ignore[reportArgumentType]
+        app = EvtopApp(connect, name="a.ndjson", now=clock, start=start, sources=["a b.ndjson"])  # pyright: ignore[reportArgumentType]
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await until(lambda: app.model.opened)
             await pilot.pause()
@@ -89,6 +93,20 @@ async def test_a_file_of_the_past_is_shown_with_its_last_hour_counted() -> None:
         await operator.press("escape", "slash", *"last:40m", "enter", "g")
         await operator.sees(lambda: len(operator.timeline.timeline.rows) > 300)
         assert operator.live.shown.text == "last:40m"
+
+
+async def test_a_start_at_a_time_waits_until_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    content = lines(*make_events(2500), make_event(3000, inserted_at=at(86400 * 9000)))
+    async with reading(file(content), start=Place(at=at(2000))) as operator:
+        await operator.sees(
+            lambda: operator.timeline.selected_event == make_event(2000).model_copy(update={"position": 2001})
+        )
+        # A time that is years ahead of all others is not the time.
+        assert "12:41 UTC" in operator.text("#status")
+        monkeypatch.setattr(operator.app, "copy", lambda text, what: copied.append(text))
+        await operator.press("Y")
+        assert copied == ["evtop 'a b.ndjson' --at 2026-11-21T12:33:20Z"]
 
 
 async def test_files_merge_in_the_order_of_time_and_may_be_compressed() -> None:
