@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperGroup
 
+from monitor.cli.mapping import read_mapping
 from monitor.cli.options import chosen_settings, fail
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from monitor.cli.start import Start
     from monitor.file_backend import Source
     from monitor.fit.choices import Options
-    from store.importing.mapping import FieldMapping
 
 STDIN = "-"
 _LOOKED_AT = 4096
@@ -61,7 +61,7 @@ class FilesOrCommand(TyperGroup):
 def open_files(names: tuple[str, ...], mapping_file: Path | None, *, options: Options, start: Start) -> int:
     """Run the console over files; returns the exit status. What cannot be opened ends the program with one line."""
     settings = chosen_settings(False, warn=False)
-    mapping = None if mapping_file is None else _mapping(mapping_file)
+    mapping = None if mapping_file is None else read_mapping(mapping_file)
     from monitor.cli.console import open_console
     from monitor.file_backend import FileBackend, FileClock
     from monitor.private_store import PrivateStore, PrivateStoreError
@@ -107,15 +107,6 @@ def open_files(names: tuple[str, ...], mapping_file: Path | None, *, options: Op
             where=where,
             sources=words,
         )
-
-
-def _mapping(file: Path) -> FieldMapping:
-    from store.importing.mapping import MappingError, load_mapping
-
-    try:
-        return load_mapping(file)
-    except MappingError as error:
-        fail(str(error))
 
 
 def _shown_name(names: tuple[str, ...]) -> str:

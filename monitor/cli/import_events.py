@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from monitor.cli.mapping import read_mapping
 from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
 from monitor.cli.progress import Progress
 from store.bus_url import EMBEDDED
@@ -17,6 +18,7 @@ from store.bus_url import EMBEDDED
 if TYPE_CHECKING:
     from monitor.settings import Settings
     from store.importing.importer import ImportCounts
+    from store.importing.mapping import FieldMapping
     from store.importing.reject_file import RejectFile
 
 STDIN = "-"
@@ -38,6 +40,10 @@ def import_events(
         Format,
         typer.Option("--format", help="What a line is: as `tail -o json` prints it, or of another schema."),
     ] = Format.NDJSON,
+    mapping_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="MAP", help="A TOML file that makes events of lines that are none."),
+    ] = None,
     reject: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where bad lines go, with the reason; default FILE.rejected."),
@@ -59,6 +65,9 @@ def import_events(
     Exit status 3 says that lines were rejected, 1 that the import could not go on.
     """
     settings = chosen_settings(demo)
+    if mapping_file is not None and form is not Format.NDJSON:
+        fail(f"--map is for lines of no format, not for --format {form}")
+    mapping = None if mapping_file is None else read_mapping(mapping_file)
     stream = _open(source)
     from store.importing.importer import ImportCounts
     from store.importing.reject_file import RejectFile
@@ -71,7 +80,7 @@ def import_events(
         fail(f"{error}; --reject names another")
     with stream, rejected:
         run_to_end(
-            _import(settings, stream, source, form, announce, at_import_time, counts, rejected),
+            _import(settings, stream, source, form, mapping, announce, at_import_time, counts, rejected),
             warn=settings.bus != EMBEDDED,
         )
     if output is Output.JSON:
@@ -88,6 +97,7 @@ async def _import(
     stream: BinaryIO,
     source: str,
     form: Format,
+    mapping: FieldMapping | None,
     announce: bool,
     at_import_time: bool,
     counts: ImportCounts,
@@ -106,6 +116,7 @@ async def _import(
                 store,
                 stream,
                 format=ImportFormat(form),
+                mapping=mapping,
                 at_import_time=at_import_time,
                 reject=rejected.write,
                 progress=lambda counts: progress.show(lambda: _summary(counts)),

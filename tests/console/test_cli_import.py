@@ -185,3 +185,18 @@ def test_other_formats_are_read(home: PrivateHome) -> None:
     path = written(home, json.dumps(line))
     assert evtop(home, "import", str(path), "--format", "cloudevents").returncode == 0
     assert count(home) == 2
+
+
+def test_lines_that_are_no_events_are_stored_as_a_mapping_says(home: PrivateHome) -> None:
+    file, mapping = home.directory / "app.log", home.directory / "m.toml"
+    file.write_text('{"t":1762772400,"msg":"Disk full"}\n{"t":"soon","msg":"a"}\n')
+    mapping.write_text('event_type = "msg"\ninserted_at = { path = "t", time = "s" }\n')
+    for stored in (1, 0):
+        done = evtop(home, "import", str(file), "--map", str(mapping), "--reject", "/dev/null")
+        assert done.returncode == 3
+        assert f"2 lines: {stored} stored, {1 - stored} stored before, 1 rejected" in done.stdout
+    assert "2025-11-10" in evtop(home, "tail", "type:log.disk_full").stdout
+    mapping.write_text('event_typ = "msg"\n')
+    assert "did you mean event_type?" in one_line(evtop(home, "import", str(file), "--map", str(mapping)))
+    done = evtop(home, "import", str(file), "--map", str(mapping), "--format", "activity")
+    assert "--map is for" in one_line(done)
