@@ -22,6 +22,20 @@ def test_detail(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_refusals(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+    """Three reasons with how many messages have them, then the messages, newest first, hostile text as marks."""
+
+    async def refuse(scene: Scene, pilot: Pilot[None]) -> None:
+        assert scene.bus is not None
+        for payload in (b"this is no event", b'{"msg":"\x1b[31mred"}', b'{"level":30,"msg":"Disk full"}'):
+            scene.bus.publish(payload)
+        await until(lambda: len(scene.app.model.refusals) == 3)
+        await pilot.pause()
+
+    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before("M", act=refuse))
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_resource_page(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
     """The indexer that is down: status in red with since when, its history newest first, its own timeline."""
 
