@@ -15,6 +15,15 @@ INTERRUPTED = 130
 
 def run() -> NoReturn:
     """Run the command line, and exit."""
+    try:
+        status = _flushed(_status())
+    except KeyboardInterrupt:
+        # One more ^C, while what the first one had begun was being ended.
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _status() -> int | str | None:
     _open_what_is_closed()
     for name in ("stdout", "stderr"):
         setattr(sys, name, CleanStream(getattr(sys, name)))
@@ -29,16 +38,15 @@ def run() -> NoReturn:
         if is_heeded:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         app()
-        status: int | str | None = 0
     except SystemExit as ended:
-        status = ended.code
+        return ended.code
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         _report(error)
         _drop_output()
-        status = 1
-    sys.exit(_flushed(status))
+        return 1
+    return 0
 
 
 def _open_what_is_closed() -> None:

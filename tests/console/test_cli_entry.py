@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,24 @@ def test_an_interrupt_at_any_time_of_the_start_leaves_no_traceback(home: Private
             _, errors = process.communicate(timeout=10)
         # Before `run()` is called, the interpreter itself tells of an interrupt.
         assert "in run" not in errors, errors
+
+
+def test_an_interrupt_while_output_is_written_out_at_the_end_leaves_no_traceback() -> None:
+    """A second ^C, while what the first one has begun is being ended."""
+    code = """
+import io, signal, sys
+from monitor.cli import entry
+class Out(io.StringIO):
+    def flush(self):
+        if not interrupts:
+            interrupts.append(1)
+            signal.raise_signal(signal.SIGINT)
+interrupts = []
+entry.CleanStream = lambda stream: Out()
+sys.argv = ["evtop", "--version"]
+entry.run()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
