@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual._compositor import CompositorUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.events import DescendantFocus, Resize
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from monitor.fit.choices import TerminalFit
 from monitor.fit.glyphs import AsciiFilter, in_ascii
+from monitor.fit.keys_in_order import KeysInOrder
 from monitor.fit.pace import Pace
 from monitor.fit.painter import Painter
 from monitor.terminal import ConsoleDriver
@@ -37,7 +38,7 @@ FRAME_MAX, FRAME_WORK_MAX = 0.25, 0.05
 """Seconds from the wish to draw until it is written, and of work in them: what is beyond was something else."""
 
 
-class FittedApp(App[None]):
+class FittedApp(KeysInOrder):
     """Draws as `fit` says. Widgets need to know nothing of it.
 
     Keys are answered at once. What comes by itself is drawn when `wait_to_draw` is 0; `drawing` says so.

@@ -112,30 +112,36 @@ class Timeline:
         else:
             self._evict_rows()
 
-    def add_older(self, page: Sequence[Event], *, has_older: bool) -> None:
-        """Put a page from the store, read with the present filter, before the first row."""
+    def add_older(self, page: Sequence[Event], floor: SortKey | None) -> None:
+        """Put events from the store, read with the present filter, before the first row.
+
+        What comes before `floor` is still to be read; None when there is nothing.
+        """
         known = self.rows
-        rows = sorted(page, key=_sort_key)
-        known.prepend([event for event in rows if not known.has(event.sort_key)])
-        self.floor = rows[0].sort_key if rows and has_older else None
+        known.prepend([event for event in sorted(page, key=_sort_key) if not known.has(event.sort_key)])
+        self.floor = floor
         excess = len(known) - 2 * self._capacity
         if excess > 0:
             self.ceiling = _bounded(known.evict_newest(excess))
             self.attached = False
 
-    def add_newer(self, page: Sequence[Event], *, has_newer: bool) -> None:
-        """Put a page from the store, read with the present filter, after the last row of a window in the past."""
-        rows = sorted(page, key=_sort_key)
-        self.rows.add(event for event in rows if not self.rows.has(event.sort_key))
-        reached = rows[-1].sort_key if rows and has_newer else None
-        if reached is None or self._recent_floor is None or reached >= self._recent_floor:
+    def add_newer(self, page: Sequence[Event], ceiling: SortKey | None) -> None:
+        """Put events from the store, read with the present filter, after the last row of a window in the past.
+
+        What comes after `ceiling` is still to be read; None when there is nothing.
+        """
+        self.rows.add(event for event in page if not self.rows.has(event.sort_key))
+        if ceiling is None or self._recent_floor is None or ceiling >= self._recent_floor:
             self.join()
         else:
-            self.ceiling = reached
+            self.ceiling = ceiling
         self._let_go_of_oldest()
 
-    def open_at(self, page: Sequence[Event], *, has_older: bool, has_newer: bool) -> None:
-        """Show another stretch of the past: events in a row that match the present filter, in any order."""
+    def open_at(self, page: Sequence[Event], floor: SortKey | None, ceiling: SortKey | None) -> None:
+        """Show another stretch of the past: the events that match the present filter there, in any order.
+
+        What comes before `floor` and after `ceiling` is still to be read; None where there is nothing.
+        """
         rows = sorted(page, key=_sort_key)
         self.frozen = self.attached = False
         self.reading = True
@@ -143,8 +149,7 @@ class Timeline:
             self._rebuild()
             return
         self.rows = Rows(rows)
-        self.floor = rows[0].sort_key if has_older else None
-        self.ceiling = rows[-1].sort_key if has_newer else None
+        self.floor, self.ceiling = floor, ceiling
         if self.ceiling is None:
             self.join()
         else:

@@ -11,12 +11,14 @@ from textual.worker import Worker
 from monitor.messages import StoreReadFailed
 from monitor.model.filter import Filter
 from monitor.model.rows import SortKey
+from monitor.model.stride import Stride
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import ConsoleScreen, Reader, Selection
 from monitor.text import clean
 from monitor.widgets.timeline_view import TimelineView
 from store.errors import StoreError, StoreUnavailableError
 from store.event import Event
+from store.event_filter import EventFilter
 
 PAGE = 200
 RETRY_AFTER = 5.0
@@ -33,6 +35,7 @@ class ReadingScreen(ConsoleScreen):
         self._worker: Worker[None] | None = None
         self._retry_at = 0.0
         self._wished: Callable[[], Awaitable[None]] | None = None
+        self._stride = Stride()
 
     @property
     def timeline(self) -> TimelineView:
@@ -80,13 +83,24 @@ class ReadingScreen(ConsoleScreen):
         shown, chosen = rows.filter, rows.filter.selection()
         moment, number = key
         # With the row itself among the newer ones.
-        place = (moment, number - 1) if number else (moment - timedelta(microseconds=1), LAST_ID)
-        newer = await self.read_after(place, PAGE, chosen)
-        oldest = newer[-1].sort_key if newer else (moment, min(number + 1, LAST_ID))
-        older = await self.read_before(oldest, PAGE, chosen)
+        ceiling: SortKey | None
+        ceiling = (moment, number - 1) if number else (moment - timedelta(microseconds=1), LAST_ID)
+        floor: SortKey | None = (moment, number)
+        found: list[Event] = []
+        newer, older = Stride(), Stride()
+        while not found and (floor is not None or ceiling is not None):
+            if ceiling is not None:
+                page, ceiling = await self._look(newer, 1, ceiling, PAGE, chosen)
+                found += page
+            if floor is not None:
+                page, floor = await self._look(older, -1, floor, PAGE, chosen)
+                found += page
+            if self._wished is not None:
+                # Another key was pressed meanwhile.
+                return
         if rows.filter != shown:
             return
-        rows.open_at([*newer, *older], has_older=len(older) >= PAGE, has_newer=len(newer) >= PAGE)
+        rows.open_at(found, floor, ceiling)
         self.timeline.go(key, step)
 
     # Reading on
@@ -104,10 +118,12 @@ class ReadingScreen(ConsoleScreen):
     async def _read_older(self) -> None:
         rows = self._rows
         shown, floor = rows.filter, rows.floor
-        page = await self.read_before(floor, PAGE, shown.selection())
+        if floor is None:
+            return
+        page, rest = await self._look(self._stride, -1, floor, PAGE, shown.selection())
         # Another page may belong there by now.
         if (shown, floor) == (rows.filter, rows.floor):
-            rows.add_older(page, has_older=len(page) >= PAGE)
+            rows.add_older(page, rest)
             self.older_read()
 
     async def _read_newer(self) -> None:
@@ -115,9 +131,29 @@ class ReadingScreen(ConsoleScreen):
         shown, ceiling = rows.filter, rows.ceiling
         if ceiling is None:
             return
-        page = await self.read_after(ceiling, PAGE, shown.selection())
+        page, rest = await self._look(self._stride, 1, ceiling, PAGE, shown.selection())
         if (shown, ceiling) == (rows.filter, rows.ceiling):
-            rows.add_newer(page, has_newer=len(page) >= PAGE)
+            rows.add_newer(page, rest)
+
+    async def _look(
+        self, stride: Stride, step: int, place: SortKey, limit: int, chosen: EventFilter
+    ) -> tuple[list[Event], SortKey | None]:
+        """The events next to `place`, back (-1) or on (1), as far as one stride goes; and where to look on.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        part, edge = stride.part(chosen, place[0], step)
+        began = self.console.tick()
+        found = await (self.read_before if step < 0 else self.read_after)(place, limit, part)
+        if len(found) >= limit:
+            # Newest first, both ways.
+            return found, found[-1 if step < 0 else 0].sort_key
+        stride.took(self.console.tick() - began)
+        if edge is None:
+            return found, None
+        # The edge itself belongs to the events after it.
+        return found, (edge, 0) if step < 0 else (edge - timedelta(microseconds=1), LAST_ID)
 
     def older_read(self) -> None:
         """More of the past is among the rows."""
@@ -170,7 +206,7 @@ class ReadingScreen(ConsoleScreen):
         # A search through the whole store for the old filter must not hold up the new one.
         if self._worker is not None:
             self._worker.cancel()
-        self._reading, self._wished = False, None
+        self._reading, self._wished, self._stride = False, None, Stride()
         rows, viewport = self._rows, self.timeline.viewport
         row = None if viewport.following else viewport.row
         rows.apply(shown)

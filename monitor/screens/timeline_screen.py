@@ -8,6 +8,7 @@ from functools import partial
 from textual.binding import Binding
 
 from monitor.model.rows import SortKey
+from monitor.model.stride import Stride
 from monitor.screens.context_screen import ContextScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.line_prompt import LinePrompt
@@ -139,13 +140,18 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
             self._read_at_wish(partial(self._seek_in_store, step, place, query, f"no {what} {where}"))
 
     async def _seek_in_store(self, step: int, place: SortKey, query: Node, nothing: str) -> None:
-        both = self._rows.filter.selection(query)
-        found = await (self.read_before if step < 0 else self.read_after)(place, 1, both)
-        if found:
-            await self._open_at(found[0].sort_key)
-            self.timeline.reveal(found[0].sort_key, compile_predicate(query))
-        else:
-            self.tell(nothing)
+        both, stride = self._rows.filter.selection(query), Stride()
+        on: SortKey | None = place
+        while on is not None:
+            found, on = await self._look(stride, step, on, 1, both)
+            if found:
+                await self._open_at(found[0].sort_key)
+                self.timeline.reveal(found[0].sort_key, compile_predicate(query))
+                return
+            if self._wished is not None:
+                # Another key was pressed meanwhile.
+                return
+        self.tell(nothing)
 
     # Going to a place
 

@@ -35,7 +35,7 @@ from monitor.widgets.row_format import (
     event_parts,
     gap_parts,
 )
-from monitor.widgets.timeline_titles import timeline_state, timeline_title
+from monitor.widgets.timeline_titles import searched_back, timeline_state, timeline_title
 from monitor.zone import Zone
 from store.event import Event
 
@@ -88,7 +88,7 @@ class TimelineLines(Lines):
         for y, (line, part) in enumerate(self._in_sight(len(whole))):
             row = shown[line] if line < len(shown) else None
             look = self._look(row, line)
-            text = whole[part - 1] if part else self.empty_text
+            text = whole[part - 1] if part else self._if_empty()
             lines.append((row, look, self._times(row, now), line == cursor, self._scrollbar(y), part, text))
         self.draw_changes(lines)
         self._show_titles()
@@ -100,7 +100,7 @@ class TimelineLines(Lines):
         line, part = self._in_sight(len(whole))[y] if whole else (self.viewport.top + y, 0)
         shown = self.viewport.shown
         if line >= len(shown):
-            message = self.empty_text if y == 0 and not shown else ""
+            message = self._if_empty() if y == 0 and not shown else ""
             return self.strip([(message, "dim")], width + 1)
         row = shown[line]
         if part:
@@ -113,6 +113,13 @@ class TimelineLines(Lines):
         drawn = self.strip(parts, width, selected=line == self.viewport.cursor)
         return Strip([*drawn, *self.strip([self._scrollbar(y)], 1)])
 
+    def _searched(self) -> str:
+        return searched_back(self.timeline, self.zone, self._now())
+
+    def _if_empty(self) -> str:
+        searched = self._searched()
+        return f"nothing yet, {searched}" if searched else self.empty_text
+
     def plain_page(self) -> list[str]:
         """What is in sight as plain text, one line a row, under a line that says of what."""
         shown = self.viewport.shown
@@ -120,7 +127,7 @@ class TimelineLines(Lines):
         rows = [(row := shown[line], self._look(row, line).marks) for line in lines]
         zero = None if self.marks.zero is None else self.marks.zero.inserted_at
         title = timeline_title(self.timeline, self.caption, self.zone)
-        state = timeline_state(self.timeline, self.viewport)
+        state = timeline_state(self.timeline, self.viewport, self._searched())
         return [f"{title} · {state}", *plain_rows(rows, self.zone, zero)]
 
     def on_resize(self, event: Resize) -> None:
@@ -214,7 +221,7 @@ class TimelineLines(Lines):
 
     def _show_titles(self) -> None:
         title = timeline_title(self.timeline, self.caption, self.zone)
-        state = timeline_state(self.timeline, self.viewport)
+        state = timeline_state(self.timeline, self.viewport, self._searched())
         # Setting a title lays the border out again, which a title that stays the same need not cost.
         if title != getattr(self, "_title_shown", None):
             self._title_shown = title

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from monitor.model.context import ContextRow
 from monitor.model.timeline import Timeline
 from monitor.model.viewport import Viewport
@@ -15,10 +17,19 @@ def timeline_title(timeline: Timeline, caption: str, zone: Zone) -> str:
     return f"{clean(caption)} · {shown}" if shown else clean(caption)
 
 
-def timeline_state(timeline: Timeline, viewport: Viewport) -> str:
-    """Following, frozen, or the place of the cursor among the rows, whatever is folded."""
+def searched_back(timeline: Timeline, zone: Zone, now: datetime) -> str:
+    """How far back was looked in the store for what matches, while that is further than the first row; else nothing."""
+    floor, first = timeline.floor, timeline.rows.first_key
+    if floor is None or (first is not None and floor >= first) or not timeline.filter.hides_something:
+        return ""
+    return f"searched back to {zone.stamp(floor[0], now).strip()}…"
+
+
+def timeline_state(timeline: Timeline, viewport: Viewport, searched: str = "") -> str:
+    """Following, frozen, or the place of the cursor among the rows, whatever is folded, and how far was `searched`."""
     shown = viewport.shown
-    folded = "folded · " if shown.folded else ""
+    folded = f"{searched} · " if searched and timeline.rows else ""
+    folded += "folded · " if shown.folded else ""
     if shown.context is not None:
         folded += f"{shown.context.reach} around · "
     new = f"+{timeline.pending:,} new · " if timeline.pending else ""

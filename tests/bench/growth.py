@@ -110,8 +110,8 @@ async def _compare(small_url: str, large_url: str) -> dict[str, tuple[list[float
     small, large = await Database.open(small_url), await Database.open(large_url)
     try:
         repositories = EventRepository(small), EventRepository(large)
-        await _fill(small, small_url, SMALL, now)
-        await _fill(large, large_url, LARGE, now)
+        await fill(small, small_url, SMALL, now)
+        await fill(large, large_url, LARGE, now)
         return {name: await _times(read, repositories, now) for name, read in READS.items()}
     finally:
         await small.close()
@@ -133,7 +133,7 @@ async def _times(
     return times
 
 
-async def _fill(database: Database, url: str, size: int, now: datetime) -> None:
+async def fill(database: Database, url: str, size: int, now: datetime) -> None:
     """`size` events over `DAYS` days, what both stores have in common appended last."""
     fixed, repository = _common(now), EventRepository(database)
     await bulk.fill(url, size - len(fixed), now - timedelta(days=DAYS), now - timedelta(hours=1))

@@ -9,6 +9,7 @@ from tests.bench import (
     append,
     burst,
     event_cost,
+    filtering,
     growth,
     live_memory,
     live_path,
@@ -53,6 +54,19 @@ BENCHES = (
     Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
     Bench("append", ("append_ratio",), append.run),
     Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run_sqlite, 900),
+    Bench(
+        "filtering",
+        (
+            "filter_indexed_ms",
+            "filter_indexed_worst_ms",
+            "filter_text_first_row_ms",
+            "filter_text_screen_ms",
+            "filter_key_p95_ms",
+            "filter_instead_ms",
+        ),
+        filtering.run,
+        900,
+    ),
     Bench(
         "growth_postgresql",
         tuple(f"postgresql_{name}_growth" for name in growth.READS),

@@ -197,7 +197,7 @@ def test_what_is_cut_off_from_an_unfolded_run_is_folded() -> None:
 def test_what_is_left_of_a_run_whose_unfolded_end_is_let_go_of_is_folded() -> None:
     rows = shown("aaa")
     rows.turn(0)
-    timeline_of(rows).add_older([late(100 + number, "a", -number) for number in range(1, 6)], has_older=False)
+    timeline_of(rows).add_older([late(100 + number, "a", -number) for number in range(1, 6)], None)
     assert drawn(rows) == " ".join("a" * 8)
     timeline_of(rows).rows.evict_newest(3)
     assert drawn(rows) == "a5"
@@ -386,7 +386,7 @@ class Folding(RuleBasedStateMachine):
             self.number += 1
             moment = oldest - timedelta(seconds=1 + len(page))
             page.append(event(self.number, kind).model_copy(update={"inserted_at": moment}))
-        timeline_of(self.rows).add_older(page, has_older=True)
+        timeline_of(self.rows).add_older(page, min(event.sort_key for event in page))
 
     @rule(seconds=st.integers(0, 20), state=st.sampled_from(GapState))
     def miss(self, seconds: int, state: GapState) -> None:

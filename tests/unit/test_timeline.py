@@ -267,7 +267,7 @@ def test_a_filter_over_a_part_of_the_events_reads_on_from_the_oldest_recent_one(
     timeline.apply(ERRORS)
     assert len(timeline.rows) == 0
     assert timeline.floor == make_event(100).sort_key
-    timeline.add_older([make_event(30, severity=Severity.ERROR)], has_older=True)
+    timeline.add_older([make_event(30, severity=Severity.ERROR)], make_event(30).sort_key)
     assert shown(timeline) == [30]
     assert timeline.floor == make_event(30).sort_key
 
@@ -277,10 +277,10 @@ def test_a_page_of_older_events_is_merged_and_known_ones_are_kept_once() -> None
     timeline.open_with(make_events(10, start=100), has_older=True)
     late = make_event(95)
     timeline.add([late])
-    timeline.add_older(make_events(10, start=90)[::-1], has_older=True)
+    timeline.add_older(make_events(10, start=90)[::-1], make_event(90).sort_key)
     assert shown(timeline) == list(range(90, 110))
     assert timeline.floor == make_event(90).sort_key
-    timeline.add_older(make_events(90)[::-1], has_older=False)
+    timeline.add_older(make_events(90)[::-1], None)
     assert shown(timeline) == list(range(110))
     assert not timeline.has_older
 
@@ -288,7 +288,7 @@ def test_a_page_of_older_events_is_merged_and_known_ones_are_kept_once() -> None
 def test_an_empty_page_ends_the_reading_back() -> None:
     timeline = Timeline()
     timeline.open_with(make_events(10), has_older=True)
-    timeline.add_older([], has_older=False)
+    timeline.add_older([], None)
     assert not timeline.has_older
 
 
@@ -477,7 +477,8 @@ class TimelineMachine(RuleBasedStateMachine):
         older = [
             event for event in self.by_time(self.stored) if self.matches(event) and event.sort_key < floor
         ]
-        self.timeline.add_older(older[-limit:][::-1], has_older=len(older) > limit)
+        rest = older[-limit].sort_key if len(older) > limit else None
+        self.timeline.add_older(older[-limit:][::-1], rest)
         self.still = self.keys() if self.still is not None else None
 
     @precondition(lambda self: self.timeline.has_newer and not self.timeline.frozen)
@@ -488,7 +489,8 @@ class TimelineMachine(RuleBasedStateMachine):
         newer = [
             event for event in self.by_time(self.stored) if self.matches(event) and event.sort_key > ceiling
         ]
-        self.timeline.add_newer(newer[:limit][::-1], has_newer=len(newer) > limit)
+        rest = newer[limit - 1].sort_key if len(newer) > limit else None
+        self.timeline.add_newer(newer[:limit][::-1], rest)
         self.still = None if self.timeline.attached else self.keys()
 
     @rule(share=st.floats(0, 1), limit=st.integers(1, 15))
@@ -496,7 +498,11 @@ class TimelineMachine(RuleBasedStateMachine):
         matching = [event for event in self.by_time(self.stored) if self.matches(event)]
         start = int(share * len(matching))
         page = matching[start : start + limit]
-        self.timeline.open_at(page[::-1], has_older=start > 0, has_newer=start + limit < len(matching))
+        floor = page[0].sort_key if page and start > 0 else None
+        ceiling = page[-1].sort_key if start + limit < len(matching) else None
+        self.timeline.open_at(page[::-1], floor, ceiling)
+        # Where nothing is, the present is shown.
+        self.pending = self.pending if page else 0
         self.still = None if self.timeline.attached else self.keys()
 
     @precondition(lambda self: not self.timeline.attached and not self.timeline.has_newer)

@@ -158,7 +158,7 @@ def test_ten_thousand_arrivals_evictions_and_older_pages_move_nothing() -> None:
         timeline.add([*batch, *late])
         arrived += len(batch)
         if random.random() < 0.2 and len(timeline.rows) < 1900:
-            timeline.add_older(make_events(50, start=oldest - 50), has_older=True)
+            timeline.add_older(make_events(50, start=oldest - 50), make_event(oldest - 50).sort_key)
             oldest -= 50
         if random.random() < 0.1:
             timeline.show_gap(Gap(arrived, "lost", at(random.uniform(99_000, 100_000 + arrived))))
