@@ -113,11 +113,16 @@ class TimelineLines(Lines):
         drawn = self.strip(parts, width, selected=line == self.viewport.cursor)
         return Strip([*drawn, *self.strip([self._scrollbar(y)], 1)])
 
-    def _searched(self) -> str:
+    @property
+    def searched(self) -> str:
+        """How far back the search for rows that fill the page has come; nothing when it is over."""
+        # Where the rows above fill a page, no one waits for more.
+        if self.viewport.top >= self.size.height:
+            return ""
         return searched_back(self.timeline, self.zone, self._now())
 
     def _if_empty(self) -> str:
-        searched = self._searched()
+        searched = self.searched
         return f"nothing yet, {searched}" if searched else self.empty_text
 
     def plain_page(self) -> list[str]:
@@ -127,7 +132,7 @@ class TimelineLines(Lines):
         rows = [(row := shown[line], self._look(row, line).marks) for line in lines]
         zero = None if self.marks.zero is None else self.marks.zero.inserted_at
         title = timeline_title(self.timeline, self.caption, self.zone)
-        state = timeline_state(self.timeline, self.viewport, self._searched())
+        state = timeline_state(self.timeline, self.viewport, self.searched)
         return [f"{title} · {state}", *plain_rows(rows, self.zone, zero)]
 
     def on_resize(self, event: Resize) -> None:
@@ -221,7 +226,7 @@ class TimelineLines(Lines):
 
     def _show_titles(self) -> None:
         title = timeline_title(self.timeline, self.caption, self.zone)
-        state = timeline_state(self.timeline, self.viewport, self._searched())
+        state = timeline_state(self.timeline, self.viewport, self.searched)
         # Setting a title lays the border out again, which a title that stays the same need not cost.
         if title != getattr(self, "_title_shown", None):
             self._title_shown = title

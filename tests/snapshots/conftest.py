@@ -15,6 +15,7 @@ from monitor.app import EvtopApp
 from monitor.backend import Backend
 from monitor.demo.application import seed_history
 from monitor.fit.choices import TerminalFit
+from monitor.screens.reading_screen import ReadingScreen
 from store.event import Event
 from store.events import EventStore
 from store.memory_bus import MemoryBus
@@ -82,6 +83,10 @@ class Scene:
                 await act(self, pilot)
             await pilot.press(*keys)
             await pilot.pause()
+            screen = self.app.screen
+            if isinstance(screen, ReadingScreen):
+                await until(lambda: not (screen.is_reading or screen.timeline.searched))
+                await pilot.pause()
 
         return run
 
