@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -19,12 +18,11 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from monitor.bindings import actions_of
-from monitor.clipboard import sequence, to_file
 from monitor.errors import StartError, internal_error
 from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
-from monitor.fit.fitted_app import FittedApp
 from monitor.garbage import GarbageCollection
+from monitor.handing_over import HandingOverApp
 from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
@@ -42,7 +40,6 @@ from monitor.views import ViewFile, ViewsError
 from monitor.zone import Zone, age
 from store.errors import StoreError
 from store.event_filter import EventFilter
-from store.paths import data_dir
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +57,7 @@ SETTLED_AFTER = 6.0
 """Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
 
-class EvtopApp(FittedApp):
+class EvtopApp(HandingOverApp):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.
@@ -146,20 +143,6 @@ class EvtopApp(FittedApp):
         """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
         self.push_screen(screen, answered)
 
-    def copy(self, text: str, what: str) -> None:
-        """Put clean text on the clipboard of the terminal, or into a file where it is too long for that; say which."""
-        if self._give_to_terminal(text):
-            said = f"copied {what}, if the terminal takes it (OSC 52)"
-        else:
-            said = f"{what} is too long for a terminal: {self._written(text, 'copied', '.txt')}"
-        self.notify(clean(said), markup=False)
-
-    def save_note(self, text: str) -> None:
-        """Write clean Markdown to a file, put it on the clipboard of the terminal where it fits, and say so."""
-        place = self._written(text, "notes", ".md")
-        copied = ", and copied" if self._give_to_terminal(text) else ""
-        self.notify(clean(f"the note is in {place}{copied}"), markup=False)
-
     def show_in(self, zone: Zone) -> None:
         """Show times in `zone`, on all screens."""
         self.zone = zone
@@ -207,21 +190,6 @@ class EvtopApp(FittedApp):
                 self.exit()
 
         self.open_screen(Question("an export is running", "quit and give it up"), answered)
-
-    def _give_to_terminal(self, text: str) -> bool:
-        written = sequence(text, os.environ)
-        if written is None or self._driver is None:
-            return False
-        self._driver.write(written)
-        self._driver.flush()
-        return True
-
-    @staticmethod
-    def _written(text: str, folder: str, suffix: str) -> str:
-        try:
-            return str(to_file(text, data_dir() / folder, suffix))
-        except OSError as error:
-            return f"no file ({error})"
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""
