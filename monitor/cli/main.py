@@ -155,4 +155,5 @@ def _refuse_before_command(context: typer.Context, command: str, name: str) -> N
     own = {option for parameter in getattr(commands.get(command), "params", []) for option in parameter.opts}
     if name in own:
         fail(f"{name} goes after the command: evtop {command} {name}")
-    fail(f"{name} is for the console, not for evtop {command}")
+    place = "files" if name == "--map" else "the console"
+    fail(f"{name} is for {place}, not for evtop {command}")

@@ -194,7 +194,7 @@ async def test_a_store_that_fails_is_one_line(
 
 async def test_what_cannot_be_written_is_said_while_it_can_be_mended(opened: Opened, folder: Path) -> None:
     (folder / "a.csv").mkdir()
-    async with opened(stored=[], size=(160, 40)) as operator:
+    async with opened(stored=[], size=(300, 40)) as operator:
         for name, said in {
             "a.txt": "end it with one of .ndjson .csv .parquet",
             "a.csv": "that is no file",
