@@ -25,6 +25,8 @@ from tests.valkey import ValkeyServer
 pytestmark = [pytest.mark.fault, pytest.mark.pty]
 
 WITHIN = 60.0
+DETAIL = "  v JSON  "
+"""Of the keys below the detail of an event."""
 """Seconds that anything may take on a busy machine."""
 COLUMNS, ROWS = 180, 60
 BATCH_MAX, TITLE_MAX = 14, 165
@@ -115,7 +117,7 @@ def look_at_batch(console: PtyConsole, number: int, batch: Sequence[Payload]) ->
     """See the batch in the timeline, in a detail, in titles; come back to the timeline."""
     console.wait_for_text(f"hostile.batch-{number}", WITHIN)
     console.press("enter")
-    console.wait_for_text("r resource · R secondary", WITHIN)
+    console.wait_for_text(DETAIL, WITHIN)
     console.wait_for_text(f"end-of-{number}", WITHIN)
     console.press("r")
     console.wait_for_text(f"╭─ r/{batch[0].tag}t", WITHIN)
@@ -200,11 +202,11 @@ def test_no_payload_reaches_the_terminal_as_anything_but_text() -> None:
                 publish(home.bus_socket, json.dumps(message).encode())
                 console.wait_for_text(f"long.text-{number}", WITHIN)
                 console.press("enter")
-                console.wait_for_text("r resource · R secondary", WITHIN)
+                console.wait_for_text(DETAIL, WITHIN)
                 console.press("end")
                 console.wait_for_text(f"end-{number}", WITHIN)
                 console.press("q")
-                console.wait_for(lambda console: "r resource · R secondary" not in console.text, WITHIN)
+                console.wait_for(lambda console: DETAIL not in console.text, WITHIN)
                 console.press("G")
             look_narrow(console)
             fresh = {"event_type": "probe.answered", "resource_type": "probe", "resource_id": "fresh"}

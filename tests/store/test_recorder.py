@@ -178,7 +178,8 @@ def test_a_destructor_may_record(recorder: Recorder) -> None:
         gc.set_threshold(*before)
     gc.collect()
     assert recorder.flush(30)
-    assert recorder.stats().stored == 6000
+    # What a flush has put on the disk is stored a moment later.
+    wait_until(lambda: recorder.stats().stored == 6000, 30.0, recorder.stats)
 
 
 @pytest.mark.parametrize(
