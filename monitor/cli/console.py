@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.cli.options import fail, say
 from monitor.errors import StartError
 from monitor.fit.choices import Options, TerminalFit
+from monitor.garbage import GarbageCollection, while_importing
 from monitor.settings import ZONE_VARIABLE, Settings
 from store.bus_url import EMBEDDED, NO_BUS
 
@@ -90,10 +91,10 @@ def open_console(
         fit = TerminalFit.chosen(options or Options())
     except StartError as error:
         fail(str(error))
-    from monitor.app import EvtopApp
-    from monitor.fit.keymap import load_keymap
-    from monitor.garbage import GarbageCollection
-    from monitor.views import ViewFile
+    with while_importing():
+        from monitor.app import EvtopApp
+        from monitor.fit.keymap import load_keymap
+        from monitor.views import ViewFile
 
     async def open_chosen() -> Backend:
         from monitor.backend import open_backend

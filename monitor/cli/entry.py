@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from monitor.cli.clean_stream import CleanStream
+from monitor.garbage import while_importing
 
 INTERRUPTED = 130
 
@@ -33,7 +34,8 @@ def _status() -> int | str | None:
         is_heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if is_heeded:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        from monitor.cli.main import app
+        with while_importing():
+            from monitor.cli.main import app
 
         if is_heeded:
             signal.signal(signal.SIGINT, signal.default_int_handler)
