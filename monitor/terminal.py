@@ -33,9 +33,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from textual.app import App
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from monitor.escape_parser import EscapeParser
 from monitor.terminal_device import TerminalOutput, give_back_at_once, terminal_size
 from monitor.text import clean
 
@@ -189,6 +191,8 @@ class ConsoleDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until told to stop, or the terminal is gone."""
+        # The driver offers no other way to choose its parser.
+        linux_driver.XTermParser = EscapeParser  # pyright: ignore[reportPrivateImportUsage]
         try:
             super().run_input_thread()
         except OSError:

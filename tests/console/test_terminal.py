@@ -394,3 +394,12 @@ def test_hostile_text_pasted_into_the_filter_stays_text(home: PrivateHome) -> No
         console.press("q")
         assert console.wait_for_end(END_WITHIN) == 0
         assert not FORBIDDEN.findall(console.output.decode())
+
+
+def test_keys_that_come_in_one_piece_do_what_they_would_one_by_one() -> None:
+    """As over a slow line: leave what is open, filter, leave, and open the help."""
+    with PrivateHome() as home, PtyConsole(EVTOP, environment=home.environment) as console:
+        console.wait_for_text("no events yet", WITHIN)
+        console.press("?", "escape", "/", *"type:z.z", "enter", "?", "escape", "!", "3")
+        console.wait_for_text("Timeline · type:z.z severity>=error", WITHIN)
+        assert "Help" not in console.text
