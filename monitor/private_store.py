@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -10,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from store.locks import try_lock
 
 _PREFIX = "evtop-files-"
 _LOCK = "lock"
@@ -26,8 +27,8 @@ class PrivateStore:
     """
 
     def __init__(self) -> None:
-        self.folder = Path()
-        self._lock = -1
+        self.folder = Path(os.devnull)
+        self._lock: int | None = None
 
     @property
     def url(self) -> str:
@@ -37,10 +38,14 @@ class PrivateStore:
     def __enter__(self) -> Self:
         try:
             _sweep(Path(tempfile.gettempdir()))
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            # Before the store, so that no one takes a folder that is in use for one that was left behind.
-            self._lock = _locked(self.folder)
+            while self._lock is None:
+                self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+                # Before the store, so that no one takes a folder that is in use for one that was left behind. Where
+                # someone did so in the moment between, another one is made.
+                with suppress(FileNotFoundError):
+                    self._lock = try_lock(self.folder / _LOCK)
         except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise PrivateStoreError(
                 f"the temporary folder: {error.strerror or error}; TMPDIR names another"
             ) from None
@@ -50,17 +55,8 @@ class PrivateStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
-
-
-def _locked(folder: Path) -> int:
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise
-    return lock
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def _sweep(where: Path) -> None:
@@ -69,7 +65,7 @@ def _sweep(where: Path) -> None:
         with suppress(OSError):
             status = folder.lstat()
             is_own = status.st_uid == os.getuid() and folder.is_dir() and not folder.is_symlink()
-            if is_own and (folder / _LOCK).exists():
-                lock = _locked(folder)
+            lock = try_lock(folder / _LOCK, create=False) if is_own else None
+            if lock is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)

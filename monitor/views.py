@@ -11,7 +11,7 @@ What evtop does not change in it, comments too, stays as it is.
 
 from __future__ import annotations
 
-import fcntl
+import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,6 +23,7 @@ from monitor.export.new_file import new_file
 from monitor.model.view import NAME_MAX, View, ViewError
 from monitor.text import clean
 from monitor.toml_lines import entry_lines
+from store.locks import try_lock
 from store.paths import config_dir, state_dir
 
 if TYPE_CHECKING:
@@ -148,18 +149,15 @@ class ViewFile:
     @contextmanager
     def _locked(self) -> Generator[None]:
         """Only one evtop changes the file at a time. The lock is a file of its own: this one is replaced each time."""
-        with self.path.with_name(f".{self.path.name}.lock").open("a") as lock:
-            until = time.monotonic() + LOCK_WITHIN
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        raise OSError(f"{self.path}: another evtop is writing it") from None
-                    time.sleep(0.02)
-                else:
-                    break
+        path, until = self.path.with_name(f".{self.path.name}.lock"), time.monotonic() + LOCK_WITHIN
+        while (lock := try_lock(path)) is None:
+            if time.monotonic() >= until:
+                raise OSError(f"{self.path}: another evtop is writing it")
+            time.sleep(0.02)
+        try:
             yield
+        finally:
+            os.close(lock)
 
 
 def view_name(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import importlib.util
 import os
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from store.locks import try_lock
 from store.paths import private_dir, socket_path
 
 _PR_SET_PDEATHSIG = 1
@@ -86,7 +86,7 @@ class EmbeddedBus:
         if failure is not None:
             raise EmbeddedBusError(failure)
         if self._lock is None:
-            self._lock = self._take_lock()
+            self._lock = try_lock(self.directory / "bus.lock")
         if self._lock is None:
             return
         try:
@@ -138,19 +138,6 @@ class EmbeddedBus:
             except OSError:
                 return False
         return True
-
-    def _take_lock(self) -> int | None:
-        descriptor = os.open(
-            self.directory / "bus.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            if isinstance(error, BlockingIOError):
-                return None
-            raise
-        return descriptor
 
     def _release_lock(self) -> None:
         # The file stays: removing it would let two processes lock two different files of that name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import subprocess
 import sys
@@ -182,17 +181,19 @@ def _end(application: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _the_only_demo(runtime: Path) -> Generator[None]:
     """Two demos would share a socket and a store; the second one is told so."""
+    from store.locks import try_lock
     from store.paths import private_dir
 
     try:
         private_dir(runtime.parent)
         private_dir(runtime)
         private_dir(demo_store().parent)
+        lock = try_lock(runtime / "demo.lock")
     except OSError as error:
         fail(str(error))
-    with (runtime / "demo.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fail("a demo is running already; `evtop --demo` opens another console on it")
+    if lock is None:
+        fail("a demo is running already; `evtop --demo` opens another console on it")
+    try:
         yield
+    finally:
+        os.close(lock)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from store.locks import try_lock
 from store.spool.files import Files
 from store.spool.segment import SEGMENT_SUFFIX
 from store.spool.warning import warn
@@ -82,7 +83,7 @@ class SpoolFolder:
         """
         try:
             if os.fstat(self._lock).st_nlink == 0:
-                lock = _lock(self.path, os.O_CREAT)
+                lock = _lock(self.path, create=True)
                 if lock is not None:
                     os.close(self._lock)
                     self._lock = lock
@@ -179,28 +180,15 @@ def _lock_new(folder: Path) -> int | None:
                 return None
         except FileNotFoundError:
             return None
-    return _lock(folder, os.O_CREAT)
+    return _lock(folder, create=True)
 
 
-def _lock(folder: Path, more_flags: int = 0) -> int | None:
+def _lock(folder: Path, *, create: bool = False) -> int | None:
     """A descriptor that locks `folder`; None when another process has it, or has just removed it."""
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | more_flags
     try:
-        lock = os.open(folder / LOCK_FILE, flags, 0o600)
+        return try_lock(folder / LOCK_FILE, create=create)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Without a name, it was removed together with the folder between opening and locking.
-        if os.fstat(lock).st_nlink:
-            return lock
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(lock)
-        raise
-    os.close(lock)
-    return None
 
 
 def _age(folder: Path) -> tuple[int, str]:

@@ -20,6 +20,7 @@ import pytest
 
 from store.bus import CHANNEL, Disconnected, Messages, Subscribed
 from store.embedded import EmbeddedBus, EmbeddedBusError
+from store.locks import try_lock
 from store.paths import (
     SOCKET_PATH_MAX,
     SocketPathTooLongError,
@@ -252,7 +253,7 @@ def test_a_forked_child_leaves_the_server_to_its_parent(bus: EmbeddedBus) -> Non
             os._exit(0 if bus.socket.exists() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert bus.owned
-    assert EmbeddedBus(bus.directory)._take_lock() is None, "the lock is still held"
+    assert try_lock(bus.directory / "bus.lock") is None, "the lock is still held"
 
 
 @pytest.mark.skipif(not LINUX, reason="PR_SET_PDEATHSIG is Linux")
