@@ -129,7 +129,7 @@ class FileBackend(Backend):
             await asyncio.sleep(TELL_EVERY)
             await self._look_at_newest()
             told = self._as_read(Arrivals(self._told.status, self._told.tally))
-            if (told.status, told.tally) != (self._told.status, self._told.tally):
+            if told.refusals or (told.status, told.tally) != (self._told.status, self._told.tally):
                 self._told = told
                 deliver(told)
         await self._look_at_newest()

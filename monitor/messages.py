@@ -20,13 +20,6 @@ class FeedAdvanced(Message):
 
 
 @dataclass
-class StoreReadFailed(Message):
-    """A page could not be read; the reason is one line."""
-
-    reason: str
-
-
-@dataclass
 class SpanFacetsRead(Message):
     """The store counted the events of `scope` by the values of `monitor.model.facets.stored_fields(field)`."""
 

@@ -125,10 +125,10 @@ class ConsoleDriver(LinuxDriver):
         self._aside = aside = self._loop.create_future()
         try:
             self._release()
-            # Not here: a line that stalls must not keep the feed waiting.
-            await asyncio.to_thread(self._print, text)
             # Where what is typed cannot be waited for, the lines stay in the terminal's memory all the same.
             with suppress(OSError):
+                # Not here: a line that stalls must not keep the feed waiting.
+                await asyncio.to_thread(self._print, text)
                 self._loop.add_reader(self.fileno, self._read_aside)
                 await aside
         finally:

@@ -100,7 +100,7 @@ class FittedApp(KeysInOrder):
         texts = [clean_row(line) for line in lines]
         if self.fit.ascii:
             texts = [in_ascii(text, self.fit.encoding) for text in texts]
-        self.run_worker(driver.show_aside(texts), group="aside", exclusive=True, exit_on_error=False)
+        self.run_worker(driver.show_aside(texts), group="aside", exit_on_error=False)
 
     def on_resize(self, _event: Resize) -> None:
         """The terminal has moved about what was on it."""

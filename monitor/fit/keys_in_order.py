@@ -62,7 +62,8 @@ class KeysInOrder(App[None]):
         self._given, self._is_under_way, self._asked_on = self._given + 1, True, self.screen
         await super().on_event(event)
         if not target.post_message(self.Passed(self._given, target)):
-            self._is_under_way = False
+            # A pane that is being closed takes nothing any more.
+            self.call_later(self._next_key, self._given)
 
     def on_keys_in_order_passed(self, message: Passed) -> None:
         """Go on with the next key, once what this one asked for is there."""

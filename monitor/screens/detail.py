@@ -170,14 +170,17 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
         opener, key = self._opener, self._event.sort_key
         chosen = opener.timeline.timeline.filter.selection()
         try:
-            found = await (opener.read_before if step < 0 else opener.read_after)(key, 1, chosen)
+            found = await opener.next_event(key, step, chosen, lambda: self._event.sort_key == key)
         except Exception as error:
             known = isinstance(error, StoreError)
             reason = str(error) if known else f"reading failed: {type(error).__name__}"
             self.notify(clean(reason), severity="error", markup=False)
             return
-        if found:
-            self._show(found[0])
+        if self._event.sort_key != key:
+            # Another event is looked at by now.
+            return
+        if found is not None:
+            self._show(found)
         else:
             self._tell(f"no event further {'up' if step < 0 else 'down'}")
 

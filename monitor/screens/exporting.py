@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,10 +89,15 @@ class ExportingScreen(TimelineScreen):
 
 def suggested(moment: datetime, last: Path | None) -> Path:
     """A new name: in the folder of the last export and of its kind, else in the folder that evtop was started in."""
-    folder = last.parent if last is not None else Path.cwd()
-    if last is None and not os.access(folder, os.W_OK):
-        folder = Path.home()
-    ending = last.suffix if last is not None else ".ndjson"
+    folder, ending = Path(), ".ndjson"
+    if last is not None:
+        folder, ending = last.parent, last.suffix
+    else:
+        # That folder may be gone by now, and there may be no home; that is said of the name when it is entered.
+        with suppress(OSError, RuntimeError):
+            folder = Path.cwd()
+            if not os.access(folder, os.W_OK):
+                folder = Path.home()
     return folder / f"evtop-{moment:%Y-%m-%d-%H%M%S}{ending}"
 
 

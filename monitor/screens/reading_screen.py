@@ -8,7 +8,6 @@ from functools import partial
 
 from textual.worker import Worker
 
-from monitor.messages import StoreReadFailed
 from monitor.model.filter import Filter
 from monitor.model.rows import SortKey
 from monitor.model.stride import Stride
@@ -34,7 +33,7 @@ class ReadingScreen(ConsoleScreen):
         self._reading = False
         self._worker: Worker[None] | None = None
         self._retry_at = 0.0
-        self._wished: Callable[[], Awaitable[None]] | None = None
+        self._wished: Callable[[], Awaitable[object]] | None = None
         self._stride = Stride()
 
     @property
@@ -77,8 +76,8 @@ class ReadingScreen(ConsoleScreen):
         else:
             self._read_at_wish(partial(self._open_at, key, step))
 
-    async def _open_at(self, key: SortKey, step: int = 1) -> None:
-        """Read the stretch of the timeline around `key`, and go there."""
+    async def _open_at(self, key: SortKey, step: int = 1) -> bool:
+        """Read the stretch of the timeline around `key`, and go there; False when that is not wanted any more."""
         rows = self._rows
         shown, chosen = rows.filter, rows.filter.selection()
         moment, number = key
@@ -95,13 +94,14 @@ class ReadingScreen(ConsoleScreen):
             if floor is not None:
                 page, floor = await self._look(older, -1, floor, PAGE, chosen)
                 found += page
-            if self._wished is not None:
+            if not found and self._wished is not None:
                 # Another key was pressed meanwhile.
-                return
+                return False
         if rows.filter != shown:
-            return
+            return False
         rows.open_at(found, floor, ceiling)
         self.timeline.go(key, step)
+        return True
 
     # Reading on
 
@@ -155,6 +155,21 @@ class ReadingScreen(ConsoleScreen):
         # The edge itself belongs to the events after it.
         return found, (edge, 0) if step < 0 else (edge - timedelta(microseconds=1), LAST_ID)
 
+    async def next_event(
+        self, place: SortKey, step: int, chosen: EventFilter, is_wanted: Callable[[], bool]
+    ) -> Event | None:
+        """The next (1) or previous (-1) event of `chosen`; None when there is none, or it `is_wanted` no longer.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        stride, on = Stride(), place
+        while on is not None and is_wanted():
+            found, on = await self._look(stride, step, on, 1, chosen)
+            if found:
+                return found[0]
+        return None
+
     def older_read(self) -> None:
         """More of the past is among the rows."""
 
@@ -163,13 +178,13 @@ class ReadingScreen(ConsoleScreen):
         """Whether an answer of the store is awaited."""
         return self._reading
 
-    def read(self, step: Callable[[], Awaitable[None]]) -> None:
+    def read(self, step: Callable[[], Awaitable[object]]) -> None:
         """Read from the store beside everything else, unless something is being read, or could not be right before."""
         if not self._reading and self.console.tick() >= self._retry_at and self.console.reader is not None:
             self._reading = True
             self._worker = self.run_worker(self._attempted(step), group="reading", exit_on_error=False)
 
-    def _read_at_wish(self, step: Callable[[], Awaitable[None]]) -> None:
+    def _read_at_wish(self, step: Callable[[], Awaitable[object]]) -> None:
         """Read what a key asked for, as soon as what is being read now has come; a later key takes its place."""
         if self.console.reader is None:
             self.tell("the store is not open yet")
@@ -179,7 +194,7 @@ class ReadingScreen(ConsoleScreen):
             self._retry_at = 0.0
             self.read(step)
 
-    async def _attempted(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _attempted(self, step: Callable[[], Awaitable[object]]) -> None:
         try:
             await step()
         except Exception as error:
@@ -187,7 +202,9 @@ class ReadingScreen(ConsoleScreen):
             known = isinstance(error, StoreError)
             reason = str(error) if known else f"reading failed: {type(error).__name__}"
             self._wished = None
-            self.post_message(StoreReadFailed(reason))
+            if not known:
+                self.log.error(reason)
+            self.read_failed(reason)
             return
         self._reading = False
         wished, self._wished = self._wished, None
@@ -195,11 +212,11 @@ class ReadingScreen(ConsoleScreen):
             self.read(wished)
         self.advance()
 
-    def on_store_read_failed(self, message: StoreReadFailed) -> None:
+    def read_failed(self, reason: str) -> None:
         """Say so, and leave the store in peace for a moment."""
         self._reading = False
         self._retry_at = self.console.tick() + RETRY_AFTER
-        self.notify(clean(message.reason), severity="error", markup=False)
+        self.notify(clean(reason), severity="error", markup=False)
 
     def filter_rows(self, shown: Filter) -> None:
         """Show what matches `shown`; whoever reads stays at the row, or at the one after it."""

@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 
-from monitor.messages import StoreReadFailed
 from monitor.model.arrivals import Arrivals
 from monitor.model.resource import is_about, resource_facts
 from monitor.model.rows import SortKey
@@ -133,10 +132,10 @@ class ResourceScreen(ExportingScreen):
         self.filter_rows(shown.soloed(message.facet) if message.solo else shown.toggled(message.facet))
         self.advance()
 
-    def on_store_read_failed(self, message: StoreReadFailed) -> None:
+    def read_failed(self, reason: str) -> None:
         """The next try reads the store again, and with it what has waited."""
         self._waiting.clear()
-        super().on_store_read_failed(message)
+        super().read_failed(reason)
 
     @property
     def timeline(self) -> TimelineView:

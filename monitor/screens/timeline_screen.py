@@ -8,7 +8,6 @@ from functools import partial
 from textual.binding import Binding
 
 from monitor.model.rows import SortKey
-from monitor.model.stride import Stride
 from monitor.screens.context_screen import ContextScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.line_prompt import LinePrompt
@@ -140,18 +139,14 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
             self._read_at_wish(partial(self._seek_in_store, step, place, query, f"no {what} {where}"))
 
     async def _seek_in_store(self, step: int, place: SortKey, query: Node, nothing: str) -> None:
-        both, stride = self._rows.filter.selection(query), Stride()
-        on: SortKey | None = place
-        while on is not None:
-            found, on = await self._look(stride, step, on, 1, both)
-            if found:
-                await self._open_at(found[0].sort_key)
-                self.timeline.reveal(found[0].sort_key, compile_predicate(query))
-                return
-            if self._wished is not None:
-                # Another key was pressed meanwhile.
-                return
-        self.tell(nothing)
+        both = self._rows.filter.selection(query)
+        # Until another key is pressed.
+        found = await self.next_event(place, step, both, lambda: self._wished is None)
+        if found is not None:
+            if await self._open_at(found.sort_key):
+                self.timeline.reveal(found.sort_key, compile_predicate(query))
+        elif self._wished is None:
+            self.tell(nothing)
 
     # Going to a place
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path as File
+from typing import Any
 
 import pytest
 
@@ -184,6 +186,39 @@ async def test_j_and_k_go_on_to_the_events_beside_it_also_in_the_store(opened: O
         await operator.sees(lambda: detail(operator)._event.sort_key < first.sort_key)
         shown = detail(operator)._event
         await operator.sees(lambda: operator.timeline.selected_event == shown)
+
+
+async def test_an_answer_that_comes_after_another_event_was_opened_is_dropped(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [*STORED, *(make_event(number, inserted_at=at(-number)) for number in range(10, 700))]
+    async with opened(stored=stored) as operator:
+        await opened_detail(operator)
+        gate, asked = asyncio.Event(), asyncio.Event()
+        look = operator.live._look
+
+        async def slow(*args: Any) -> Any:
+            asked.set()
+            await gate.wait()
+            return await look(*args)
+
+        monkeypatch.setattr(operator.live, "_look", slow)
+        first = operator.timeline.timeline.rows[0]
+        assert isinstance(first, Event)
+        screen = operator.app.screen
+        assert isinstance(screen, DetailScreen)
+        screen._show(first)
+        operator.timeline.timeline.floor = first.sort_key
+        await operator.press("K")
+        await operator.sees(asked.is_set)
+        await operator.press("J")
+        shown = detail(operator)._event
+        assert shown.sort_key > first.sort_key
+        gate.set()
+        await operator.sees(
+            lambda: all(worker.is_finished for worker in screen.workers if worker.group == "beside")
+        )
+        assert detail(operator)._event == shown
 
 
 async def test_a_shows_what_the_actor_did_and_nothing_else(opened: Opened) -> None:

@@ -88,6 +88,21 @@ def test_it_stands_on_the_terminals_own_screen_until_enter_and_events_come_in_me
 
 
 @pytest.mark.pty
+def test_asked_for_twice_at_once_it_is_printed_once_and_enter_leads_back(home: PrivateHome) -> None:
+    with PtyConsole(EVTOP, environment=home.environment) as console:
+        console.wait_for_text("● live", WITHIN)
+        console.wait_for_text("download.failed", WITHIN)
+        console.press("L", "L")
+        console.wait_for_text("enter: back to evtop", WITHIN)
+        console.press("enter")
+        console.wait_for(lambda console: console.output.count(ENTERED) == 2, WITHIN)
+        console.press("q")
+        assert console.wait_for_end(WITHIN) == 0
+        assert console.output.count(LEFT) == 2
+        assert_nothing_broken(console)
+
+
+@pytest.mark.pty
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_end_meanwhile_leaves_the_terminal_in_order(home: PrivateHome, number: signal.Signals) -> None:
     with PtyConsole(EVTOP, environment=home.environment) as console:

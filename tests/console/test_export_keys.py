@@ -77,6 +77,18 @@ async def test_what_the_filter_shows_goes_to_the_file_that_is_suggested(opened: 
         await operator.sees(lambda: operator.app.exports.last == file.with_suffix(".csv"))
 
 
+async def test_a_folder_that_is_gone_is_said_when_the_name_is_entered(
+    opened: Opened, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(size=(160, 40)) as operator:
+        folder.rmdir()
+        await operator.press("ctrl+e")
+        assert "export to evtop-2026-11-21-130000.ndjson" in operator.text()
+        await operator.press("enter")
+        await operator.sees(lambda: "No such file or directory" in operator.text())
+        monkeypatch.chdir("/")
+
+
 async def test_tables_have_the_zone_that_is_shown(
     opened: Opened, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
