@@ -27,8 +27,7 @@ from monitor.health.rules import DEFAULT_RULES, types_of_interest
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
-from monitor.model.place import Place
-from monitor.model.view import View
+from monitor.model.start import Start
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
@@ -62,8 +61,7 @@ class EvtopApp(HandingOverApp):
 
     `garbage`, when given, decides when Python collects garbage in this process.
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
-    show first, `zone` the one of times at the start, `view` how the panes are then, and
-    `notice` a line to say about it. `views` are the saved ones; what is shown at the end goes to `last`.
+    show first. `views` are the saved ones; what is shown at the end goes to `last`.
     `sources` are the words of the command line that name files to read.
     """
 
@@ -90,18 +88,16 @@ class EvtopApp(HandingOverApp):
         tick: Callable[[], float] = time.monotonic,
         preload: Sequence[str] = ("monitor.backend",),
         garbage: GarbageCollection | None = None,
-        start: Place | None = None,
-        zone: Zone = Zone.UTC,
-        view: View | None = None,
+        start: Start | None = None,
         views: ViewFile | None = None,
         last: ViewFile | None = None,
-        notice: str = "",
         fit: TerminalFit | None = None,
     ) -> None:
         super().__init__(fit)
         self.model = ConsoleModel()
-        self.zone = zone
-        self.named_zone = None if zone in Zone.USUAL else zone
+        self._starts_with = start = start or Start()
+        self.zone = start.zone
+        self.named_zone = None if start.zone in Zone.USUAL else start.zone
         """The zone that was chosen last beside the usual ones."""
         self.reader: Reader | None = None
         self.places = tuple(places)
@@ -114,8 +110,6 @@ class EvtopApp(HandingOverApp):
         """Why the console ended by itself; one line for stderr."""
         self.views = views
         self._last = last
-        self._view = view
-        self._notice = notice
         self.exports = Exports(self._tell_of_export)
         self.unkept = ""
         """Why what was shown is not known the next time; one line for stderr."""
@@ -124,7 +118,6 @@ class EvtopApp(HandingOverApp):
         self._preload = tuple(preload)
         self._backend: Backend | None = None
         self._garbage = garbage
-        self._starts_at = start
         self._undrawn: Arrivals | None = None
         self._arrived_at = self._drawn_at = tick()
         self._draw_timer: Timer | None = None
@@ -193,13 +186,13 @@ class EvtopApp(HandingOverApp):
 
     def get_default_screen(self) -> Screen[object]:
         """Start on the live screen."""
-        return cast("Screen[object]", LiveScreen(self._starts_at, self._view))
+        return cast("Screen[object]", LiveScreen(self._starts_with))
 
     def on_mount(self) -> None:
         """Connect once the first paint is out."""
         self.set_interval(1.0, self._second)
-        if self._notice:
-            self.notify(clean(self._notice), markup=False, timeout=NOTICE_FOR)
+        if self._starts_with.notice:
+            self.notify(clean(self._starts_with.notice), markup=False, timeout=NOTICE_FOR)
         self.call_after_refresh(self._start)
 
     async def on_unmount(self) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from store.errors import StoreError
+
 
 class StartError(Exception):
     """The console cannot start. The message is one line that says what to look at, without credentials."""
+
+
+def read_failure(error: Exception) -> str:
+    """Why the store could not be read, in one line. Of what nobody expected, only the kind: it may quote an event."""
+    return str(error) if isinstance(error, StoreError) else f"reading failed: {type(error).__name__}"
 
 
 def internal_error(error: BaseException | None) -> str:

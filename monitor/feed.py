@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.catch_up import PATIENCE, CatchUp, Reader
+from monitor.errors import read_failure
 from monitor.gap_record import GapRecord
 from monitor.inbox import Inbox
 from monitor.intake import CHUNK, Intake
@@ -267,7 +268,7 @@ class Feed:
                 if self._answer is not None and self._answer.expired():
                     continue
                 _log.warning("reading the store failed: %s", type(error).__name__)
-                self._show_store_error(f"reading failed: {type(error).__name__}")
+                self._show_store_error(read_failure(error))
             else:
                 self._show_store_error("")
                 self._something_new.set()

@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-from uuid import UUID
 
 from monitor.backend import Backend
 from monitor.feed import Feed, FeedOptions
 from monitor.model.arrivals import Arrivals, FeedStatus, Link, Refusal, Tally
 from store.errors import StoreError
+from store.event import LAST_ID
 from store.event_selection import Cursor
 from store.events import EventStore
 from store.importing.importer import ImportCounts, Rejection, import_events
@@ -141,7 +141,7 @@ class FileBackend(Backend):
 
     async def _look_at_newest(self) -> None:
         # One event of a clock that is years ahead must not move the time away from all others.
-        present = Cursor(self._clock.wall(), UUID(int=2**128 - 1))
+        present = Cursor(self._clock.wall(), LAST_ID)
         with suppress(StoreError):
             for event in await self.store.repository.before(present, 1):
                 self._clock.newest = event.inserted_at

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from monitor.export.new_file import new_file
 from monitor.model.view import NAME_MAX, View, ViewError
 from monitor.text import clean
-from monitor.toml_lines import entry_lines
 from store.locks import try_lock
 from store.paths import config_dir, state_dir
+from store.toml_lines import line_of
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -80,14 +80,14 @@ class ViewFile:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ViewsError(f"{self.path}: {error}") from None
-        views, lines = Views(), entry_lines(text)
+        views = Views()
         for name, table in tables.items():
             try:
                 if not isinstance(table, dict):
                     raise ViewError("", f"{name}: a view is a table, [{name}]")  # noqa: TRY301
                 views.by_name[name] = View.from_table(table)  # pyright: ignore[reportUnknownArgumentType]
             except ViewError as error:
-                line = lines.get(f"{name}.{error.key}", lines.get(name, 1))
+                line = line_of(text, name, error.key or None) or 1
                 views.problems[name] = f"{self.path}:{line}: {error}"
         return views
 

@@ -23,6 +23,11 @@ class Zone:
     RELATIVE: ClassVar[Zone]
     USUAL: ClassVar[tuple[Zone, ...]]
 
+    @property
+    def absolute(self) -> Zone:
+        """Itself, or UTC where times are told by their age, which says nothing once it is written down."""
+        return Zone.UTC if self is Zone.RELATIVE else self
+
     def next(self, named: Zone | None = None) -> Zone:
         """The one that the zone key goes to; `named` is one of those that it goes through."""
         zones = (*Zone.USUAL, *([named] if named is not None and named not in Zone.USUAL else []))

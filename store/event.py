@@ -19,6 +19,8 @@ METADATA_MAX_BYTES = 64 * 1024
 METADATA_MAX_DEPTH = 32
 """Levels of objects and arrays in `metadata`, the outer object included."""
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+LAST_ID = UUID(int=2**128 - 1)
+"""Behind every other id of its moment."""
 
 
 class Severity(StrEnum):

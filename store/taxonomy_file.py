@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from store.event import Category, EventTypeName, Severity, ShortText
 from store.taxonomy import EventType, Taxonomy, TaxonomyError, nearest, quoted
+from store.toml_lines import line_of
 
 FILE_MAX_BYTES = 1024 * 1024
 """A larger file is refused without being parsed."""
@@ -113,27 +113,9 @@ class _File:
     def error(self, what: str, owner: str | None = None, key: str | None = None) -> TaxonomyError:
         """The error that says `what`, at the line of `key` in the table of `owner` when both can be found."""
         path = str(self._path)
-        line = _line_of(self._text, owner, key) if owner or key else None
+        line = line_of(self._text, owner, key, within="types") if owner or key else None
         place = path if path.isprintable() else repr(path)
         return TaxonomyError(f"{place}:{line}: {what}" if line else f"{place}: {what}")
-
-
-def _line_of(text: str, owner: str | None, key: str | None) -> int | None:
-    """The line, from 1, of a key in the table of `owner`, or of the table; None when neither is written plainly."""
-    lines = text.split("\n")
-    start = 0
-    if owner is not None:
-        declared = re.compile(rf"""\s*\[?\s*(types\s*\.\s*)?["']?{re.escape(owner)}["']?\s*[\].=]""")
-        found = next((index for index, line in enumerate(lines) if declared.match(line)), None)
-        if found is None:
-            return None
-        start = found
-    if key is not None:
-        assigned = re.compile(rf"""(^|[{{,.\s\[])["']?{re.escape(key)}["']?\s*[=\].]""")
-        for index in range(start, len(lines)):
-            if not lines[index].lstrip().startswith("#") and assigned.search(lines[index]):
-                return index + 1
-    return start + 1 if owner is not None else None
 
 
 def _valid(rule: TypeAdapter[str], value: object) -> str | None:

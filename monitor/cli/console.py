@@ -19,7 +19,7 @@ from store.bus_url import EMBEDDED, NO_BUS
 if TYPE_CHECKING:
     from monitor.backend import Backend
     from monitor.model.place import Place
-    from monitor.model.view import View
+    from monitor.model.start import Start
     from monitor.zone import Zone
 
 SIZE_WITHIN = 1.0
@@ -67,10 +67,7 @@ def open_console(
     settings: Settings,
     connect: Callable[[], Awaitable[Backend]] | None = None,
     options: Options | None = None,
-    start: Place | None = None,
-    zone: Zone | None = None,
-    view: View | None = None,
-    notice: str = "",
+    start: Start | None = None,
     keeps_last: bool = False,
     now: Callable[[], datetime] | None = None,
     where: list[tuple[str, str]] | None = None,
@@ -79,9 +76,8 @@ def open_console(
     """Run the console; returns the exit status. A store that cannot be used is one line on stderr.
 
     `connect` opens the store and the bus; by default, those of `settings`. `options` say how it is drawn, `start` what
-    to show first, `zone` the one of times, `view` the panes and `notice` a line about it. What is shown at the end is
-    kept for the next start where it `keeps_last`. `now` is what time it is, `where` what the help says of where things
-    are, `sources` which files are read.
+    to show first. What is shown at the end is kept for the next start where it `keeps_last`. `now` is what time it is,
+    `where` what the help says of where things are, `sources` which files are read.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until the terminal is taken there is nothing to put back, and no traceback to show.
@@ -94,6 +90,7 @@ def open_console(
     with while_importing():
         from monitor.app import EvtopApp
         from monitor.fit.keymap import load_keymap
+        from monitor.model.start import Start
         from monitor.views import ViewFile
 
     async def open_chosen() -> Backend:
@@ -112,12 +109,9 @@ def open_console(
         sources=sources,
         now=now or (lambda: datetime.now(UTC)),
         garbage=GarbageCollection(),
-        start=start,
-        zone=zone or start_zone(None),
-        view=view,
+        start=start or Start(zone=start_zone(None)),
         views=ViewFile.saved(),
         last=ViewFile.last() if keeps_last else None,
-        notice=notice,
         fit=fit,
     )
     console.set_keymap(keymap)

@@ -76,6 +76,7 @@ def require_demo() -> None:
 
 def _with_console(settings: Settings, rate: float, seed: int, options: Options, zone: Zone) -> None:
     from monitor.cli.console import open_console
+    from monitor.model.start import Start
 
     applications: list[subprocess.Popen[bytes]] = []
 
@@ -93,7 +94,7 @@ def _with_console(settings: Settings, rate: float, seed: int, options: Options, 
             raise
 
     try:
-        status = open_console(settings, connect, options=options, zone=zone)
+        status = open_console(settings, connect, options=options, start=Start(zone=zone))
     finally:
         for application in applications:
             _end(application)

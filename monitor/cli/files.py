@@ -13,16 +13,18 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from click import UsageError
 from typer.core import TyperGroup
 
 from monitor.cli.mapping import read_mapping
-from monitor.cli.options import chosen_settings, fail
+from monitor.cli.options import fail
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
-    from monitor.cli.start import Start
     from monitor.file_backend import Source
     from monitor.fit.choices import Options
+    from monitor.model.start import Start
+    from monitor.settings import Settings
 
 STDIN = "-"
 _LOOKED_AT = 4096
@@ -49,7 +51,7 @@ class FilesOrCommand(TyperGroup):
     def _begins_with_file(self, ctx: Any, args: list[str]) -> bool:
         try:
             _, words, _ = self.make_parser(ctx).parse_args(list(args))
-        except Exception:
+        except UsageError:
             # Whatever is wrong with the options is said where they are read.
             return False
         if not words or words[0] in self.list_commands(ctx):
@@ -58,9 +60,10 @@ class FilesOrCommand(TyperGroup):
         return word == STDIN or "/" in word or "." in word or Path(word).exists()
 
 
-def open_files(names: tuple[str, ...], mapping_file: Path | None, *, options: Options, start: Start) -> int:
+def open_files(
+    names: tuple[str, ...], mapping_file: Path | None, settings: Settings, *, options: Options, start: Start
+) -> int:
     """Run the console over files; returns the exit status. What cannot be opened ends the program with one line."""
-    settings = chosen_settings(False, warn=False)
     mapping = None if mapping_file is None else read_mapping(mapping_file)
     from monitor.cli.console import open_console
     from monitor.file_backend import FileBackend, FileClock
@@ -100,9 +103,7 @@ def open_files(names: tuple[str, ...], mapping_file: Path | None, *, options: Op
             settings,
             connect,
             options,
-            start.place,
-            zone=start.zone,
-            view=start.view,
+            start,
             now=clock,
             where=where,
             sources=words,

@@ -119,15 +119,12 @@ def console(
         keeps_last = not (address_demo or files)
         start = chosen_start(query, at, zone, view, settings.name if keeps_last and not fresh else None)
         if files:
-            raise typer.Exit(open_files(files, mapping, options=options, start=start))
+            raise typer.Exit(open_files(files, mapping, settings, options=options, start=start))
         raise typer.Exit(
             open_console(
                 settings,
                 options=options,
-                start=start.place,
-                zone=start.zone,
-                view=start.view,
-                notice=start.notice,
+                start=start,
                 keeps_last=keeps_last,
             )
         )

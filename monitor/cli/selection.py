@@ -46,7 +46,7 @@ def chosen_zone(name: str | None) -> Zone:
     """What --zone says; a zone that there is not ends the program."""
     if name is None:
         return Zone()
-    from monitor.zone_names import parse_zone
+    from store.zones import parse_zone
 
     try:
         zone = parse_zone(name)

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.cli.console import start_place, start_zone
 from monitor.cli.options import fail
+from monitor.cli.views import named_view
+from monitor.model.start import Start
 from monitor.settings import ZONE_VARIABLE
 
 if TYPE_CHECKING:
-    from monitor.model.place import Place
     from monitor.model.view import View
     from monitor.zone import Zone
-
-
-@dataclass(frozen=True)
-class Start:
-    """What the console shows first: where, in which zone, with which panes, and a line to say about it."""
-
-    place: Place | None = None
-    zone: Zone | None = None
-    view: View | None = None
-    notice: str = ""
 
 
 def chosen_start(
@@ -37,32 +27,11 @@ def chosen_start(
     if view is not None:
         if query is not None:
             fail("--view has a filter of its own; leave --query out")
-        return _start_with(_named_view(view), at, zone)
+        return _start_with(named_view(view, "--view: "), at, zone)
     shown_in = start_zone(zone)
     if query is not None or at is not None or last is None:
         return Start(start_place(query, at, shown_in.tzinfo), shown_in)
     return _last_start(last, zone, shown_in)
-
-
-def _named_view(name: str) -> View:
-    from monitor.views import ViewFile, ViewsError
-
-    file = ViewFile.saved()
-    if file is None:
-        fail("--view: there is no home folder; set XDG_CONFIG_HOME")
-    try:
-        views = file.read()
-    except ViewsError as error:
-        fail(f"--view: {error}")
-    if name in views.problems:
-        fail(f"--view: {views.problems[name]}")
-    view = views.by_name.get(name)
-    if view is None:
-        from store.taxonomy import nearest
-
-        meant = nearest(name, tuple(views.by_name))
-        fail(f"--view: no view {name}" + (f"; did you mean {meant}?" if meant else "; see evtop views list"))
-    return view
 
 
 def _start_with(view: View, at: str | None, zone: str | None) -> Start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from monitor.cli.options import Output, fail, say, write, write_json
 
 if TYPE_CHECKING:
+    from monitor.model.view import View
     from monitor.views import ViewFile, Views
 
 app = typer.Typer(
@@ -46,13 +48,9 @@ def list_views(
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one.")]) -> None:
     """Take a view out of the file. All others stay as they are, and so do comments."""
     from monitor.views import ViewsError
-    from store.taxonomy import nearest
 
     file = _file()
-    known = tuple(_read(file).by_name)
-    if name not in known:
-        meant = nearest(name, known)
-        fail(f"no view {name}" + (f"; did you mean {meant}?" if meant else "; see evtop views list"))
+    _require(name, _read(file).by_name)
     try:
         file.remove(name)
     except ViewsError as error:
@@ -60,19 +58,36 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one."
     write(f"{name} removed")
 
 
-def _file() -> ViewFile:
+def named_view(name: str, option: str) -> View:
+    """The saved view `name`. What keeps it from being read ends the program with one line, which `option` begins."""
+    views = _read(_file(option), option)
+    if name in views.problems:
+        fail(option + views.problems[name])
+    _require(name, views.by_name, option)
+    return views.by_name[name]
+
+
+def _require(name: str, known: Collection[str], option: str = "") -> None:
+    from store.taxonomy import nearest
+
+    if name not in known:
+        meant = nearest(name, tuple(known))
+        fail(f"{option}no view {name}" + (f"; did you mean {meant}?" if meant else "; see evtop views list"))
+
+
+def _file(option: str = "") -> ViewFile:
     from monitor.views import ViewFile
 
     file = ViewFile.saved()
     if file is None:
-        fail("there is no home folder; set XDG_CONFIG_HOME")
+        fail(f"{option}there is no home folder; set XDG_CONFIG_HOME")
     return file
 
 
-def _read(file: ViewFile) -> Views:
+def _read(file: ViewFile, option: str = "") -> Views:
     from monitor.views import ViewsError
 
     try:
         return file.read()
     except ViewsError as error:
-        fail(str(error))
+        fail(f"{option}{error}")

@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
-from uuid import UUID
 
 from monitor.export.formats import EventWriter
-from store.event import Event
+from store.event import LAST_ID, Event
 from store.event_filter import EventFilter
 from store.event_selection import Cursor
 from store.repository import EventRepository
@@ -20,7 +19,6 @@ PAGE = 1_000
 """Events in memory at a time: with the largest metadata, 64 MiB."""
 _BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 """No event is as early (`store.event`)."""
-_LAST_ID = UUID(int=2**128 - 1)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -36,7 +34,7 @@ async def stored_events(
         StoreUnavailableError: the database failed.
     """
     since = _BEFORE_ALL if chosen.since is None else max(chosen.since, _BEFORE_ALL)
-    cursor = Cursor(since - timedelta(microseconds=1), _LAST_ID)
+    cursor = Cursor(since - timedelta(microseconds=1), LAST_ID)
     # The cursor says it all: with two lower bounds, a database may begin its walk at the wrong one.
     chosen = replace(chosen, since=None)
     while True:

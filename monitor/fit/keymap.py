@@ -21,8 +21,8 @@ from textual.dom import DOMNode
 
 from monitor.bindings import KNOWN_KEYS, console_classes, give_ids, key_from, key_name
 from monitor.errors import StartError
-from monitor.toml_lines import entry_lines
 from store.taxonomy import nearest
+from store.toml_lines import entry_lines
 
 
 def load_keymap(file: Path) -> dict[str, str]:

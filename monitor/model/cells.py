@@ -27,6 +27,14 @@ class Cell(StrEnum):
         return cells[max(0, min(cells.index(self) + step, len(cells) - 1))]
 
 
+_FIELDS = {
+    Cell.SEVERITY: Field.SEVERITY,
+    Cell.TYPE: Field.TYPE,
+    Cell.RESOURCE: Field.RESOURCE,
+    Cell.ACTOR: Field.ACTOR,
+}
+
+
 def cell_text(event: Event, cell: Cell, zone: Zone) -> str:
     """What the cell says, raw and whole; empty when there is nothing. Times are written in `zone`, with its name."""
     match cell:
@@ -46,14 +54,5 @@ def cell_text(event: Event, cell: Cell, zone: Zone) -> str:
 
 def cell_facet(event: Event, cell: Cell) -> Facet | None:
     """The value that the cell can be filtered by; None for a time, a summary, or a value that is missing."""
-    match cell:
-        case Cell.SEVERITY if event.severity is not None:
-            return Facet(Field.SEVERITY, event.severity)
-        case Cell.TYPE:
-            return Facet(Field.TYPE, event.event_type)
-        case Cell.RESOURCE if event.resource is not None and event.resource_type is not None:
-            return Facet(Field.RESOURCE, event.resource)
-        case Cell.ACTOR:
-            return Facet(Field.ACTOR, event.actor)
-        case _:
-            return None
+    field = _FIELDS.get(cell)
+    return None if field is None else Facet.of(event, field)

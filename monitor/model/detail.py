@@ -73,24 +73,22 @@ class Item:
 
 def detail_items(event: Event, zone: Zone, folded: AbstractSet[Place] = frozenset()) -> list[Item]:
     """The values of `event` from top to bottom, without those below a branch that is `folded`."""
-    zone = Zone.UTC if zone is Zone.RELATIVE else zone
-    status = None if event.status is None else Facet(Field.STATUS, event.status)
-    severity = None if event.severity is None else Facet(Field.SEVERITY, event.severity)
+    zone = zone.absolute
+
+    def field(name: str, value: str | None, field: Field) -> Item:
+        return Item((name,), str(value or ""), Facet.of(event, field))
+
     position = f"{event.position:,}" if event.position is not None else "not in the store yet"
     return [
         Item(("time",), zone.full(event.inserted_at)),
-        Item(("type",), event.event_type, Facet(Field.TYPE, event.event_type)),
-        Item(("category",), event.category, Facet(Field.CATEGORY, event.category)),
-        Item(("severity",), str(event.severity or ""), severity),
-        Item(("status",), event.status or "", status),
-        Item(("actor",), event.actor, Facet(Field.ACTOR, event.actor)),
-        Item(("resource",), event.resource or "", _resource(event.resource_type, event.resource)),
-        Item(
-            ("secondary",),
-            event.secondary_resource or "",
-            _resource(event.secondary_resource_type, event.secondary_resource),
-        ),
-        Item(("id",), str(event.id), Facet(Field.ID, str(event.id))),
+        field("type", event.event_type, Field.TYPE),
+        field("category", event.category, Field.CATEGORY),
+        field("severity", event.severity, Field.SEVERITY),
+        field("status", event.status, Field.STATUS),
+        field("actor", event.actor, Field.ACTOR),
+        field("resource", event.resource, Field.RESOURCE),
+        Item(("secondary",), event.secondary_resource or "", _secondary(event)),
+        field("id", str(event.id), Field.ID),
         Item(("position",), position),
         *_unfolded(Item((METADATA,), event.metadata), folded),
     ]
@@ -101,8 +99,10 @@ def branches(items: Iterable[Item]) -> frozenset[Place]:
     return frozenset(item.place for item in items if item.is_branch and len(item.place) > 1)
 
 
-def _resource(resource_type: str | None, resource: str | None) -> Facet | None:
-    return None if resource_type is None or resource is None else Facet(Field.RESOURCE, resource)
+def _secondary(event: Event) -> Facet | None:
+    if event.secondary_resource is None or event.secondary_resource_type is None:
+        return None
+    return Facet(Field.RESOURCE, event.secondary_resource)
 
 
 def _unfolded(item: Item, folded: AbstractSet[Place]) -> Iterator[Item]:

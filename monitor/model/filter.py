@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -30,6 +30,16 @@ from store.query.syntax import (
 MISSING = ""
 """The value of a facet for events whose field has none; no event has an empty value."""
 _KIND_FIELDS = (Field.CATEGORY, Field.TYPE)
+_VALUES: Mapping[Field, Callable[[Event], str | None]] = {
+    Field.ID: lambda event: str(event.id),
+    Field.TYPE: lambda event: event.event_type,
+    Field.CATEGORY: lambda event: event.category,
+    Field.SEVERITY: lambda event: event.severity,
+    Field.STATUS: lambda event: event.status,
+    Field.ACTOR: lambda event: event.actor,
+    Field.RESOURCE: lambda event: event.resource if event.resource_type is not None else None,
+}
+"""What an event has in a field, as it is filtered by."""
 
 
 class Facet(NamedTuple):
@@ -51,6 +61,12 @@ class Facet(NamedTuple):
             # The type alone would match all actors of that type.
             return all_of(Compare(self.field, Op.EQ, self.value), Not(Exists(Field.ACTOR_ID)))
         return Compare(self.field, Op.EQ, self.value)
+
+    @classmethod
+    def of(cls, event: Event, field: Field) -> Facet | None:
+        """What `event` has in `field`, one of those that a row tells apart; None when it has nothing there."""
+        value = _VALUES[field](event)
+        return None if value is None else cls(field, value)
 
     @property
     def group(self) -> Field | Path:

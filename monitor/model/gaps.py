@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from store.event import LAST_ID
+
 
 class GapState(StrEnum):
     """OPEN while the cause lasts, REPAIRING while the store is read, then REPAIRED, LOST or NOT_LOADED.
@@ -42,7 +44,7 @@ class Gap:
     @property
     def sort_key(self) -> tuple[datetime, int]:
         """Stands after every event of the instant at which the gap began, and shares its place with no other."""
-        return (self.since, 2**128 + self.number)
+        return (self.since, LAST_ID.int + 1 + self.number)
 
     @property
     def is_open(self) -> bool:

@@ -56,7 +56,7 @@ def incident_note(
     Times are in `zone`, or in UTC where that shows ages, which would mean nothing later. `resource` is the one whose
     page the note was written on.
     """
-    zone = Zone.UTC if zone is Zone.RELATIVE else zone
+    zone = zone.absolute
     lines = [f"## Incident note: {_escaped(name)}", ""]
     named = zone.clock(now).partition(" ")[2] if zone in Zone.USUAL else f"the zone {_escaped(zone.name)}"
     lines.append(f"Written by evtop at {zone.full(now)}. Times are in {named}.")

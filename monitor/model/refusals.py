@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, cast
 
 from pydantic_core import from_json
 
 from monitor.model.arrivals import Refusal
+from store.query.metadata import leaves
 from store.query.quoting import write_path
 
-_SHOWN_PLACES = 20
+_SHOWN_PLACES, _LEVELS = 20, 4
 
 
 def reasons(refusals: Iterable[Refusal]) -> list[tuple[str, int]]:
@@ -32,17 +34,8 @@ def suggested_mapping(refusals: Iterable[Refusal]) -> tuple[tuple[str, ...], str
             continue
         if isinstance(line, dict) and line:
             places = tuple(
-                place
-                for place, _ in zip(_places(cast("dict[str, Any]", line)), range(_SHOWN_PLACES), strict=False)
+                write_path(keys)[1:]
+                for keys, _ in islice(leaves(cast("dict[str, Any]", line), _LEVELS), _SHOWN_PLACES)
             )
             return places, f"event_type = '{places[0]}'"
     return None
-
-
-def _places(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
-    for key, value in fields.items():
-        keys = (*above, key)
-        if isinstance(value, dict) and value and len(keys) < 4:
-            yield from _places(cast("dict[str, Any]", value), keys)
-        else:
-            yield write_path(keys)[1:]

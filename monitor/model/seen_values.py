@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
 
 from monitor.model.counts import OTHERS, Kind
 from monitor.model.gaps import Gap
 from store.event import Event
 from store.query.completion import ANY, Seen
-from store.query.metadata import written
+from store.query.metadata import leaves, written
 from store.query.syntax import Field, Path
 
 ROWS_MAX = 1000
@@ -59,7 +58,7 @@ def _in_metadata(rows: Sequence[Event | Gap]) -> dict[Path, Counter[str]]:
     for row in reversed(rows):
         if not isinstance(row, Event):
             continue
-        for _, (keys, value) in zip(range(_LEAVES_MAX), _leaves(row.metadata, ()), strict=False):
+        for _, (keys, value) in zip(range(_LEAVES_MAX), leaves(row.metadata, _LEVELS_MAX), strict=False):
             place = Path(keys)
             if place not in seen and len(seen) >= _PATHS_MAX:
                 continue
@@ -69,12 +68,3 @@ def _in_metadata(rows: Sequence[Event | Gap]) -> dict[Path, Counter[str]]:
                 text = ANY
             values[text] += 1
     return seen
-
-
-def _leaves(metadata: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for key, value in metadata.items():
-        keys = (*above, key)
-        if isinstance(value, dict) and value and len(keys) < _LEVELS_MAX:
-            yield from _leaves(cast("dict[str, Any]", value), keys)
-        else:
-            yield keys, value

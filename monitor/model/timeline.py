@@ -9,7 +9,7 @@ from uuid import UUID
 from monitor.model.filter import Filter
 from monitor.model.gaps import Gap
 from monitor.model.rows import Rows, SortKey
-from store.event import Event
+from store.event import LAST_ID, Event
 
 CAPACITY = 20_000
 """Rows kept in the window, and events kept behind it."""
@@ -292,4 +292,4 @@ def _raised(floor: SortKey | None, first: SortKey | None) -> SortKey | None:
 
 def _bounded(key: SortKey) -> SortKey:
     """A gap has no place among ids, which is where the store is asked to read on from."""
-    return (key[0], min(key[1], 2**128 - 1))
+    return (key[0], min(key[1], LAST_ID.int))

@@ -8,6 +8,7 @@ from functools import partial
 
 from textual.binding import Binding
 
+from monitor.errors import read_failure
 from monitor.messages import HistogramRead, HistogramUnread
 from monitor.model.counts import minute_of
 from monitor.model.filter import Span
@@ -17,7 +18,6 @@ from monitor.screens.facet_screen import COUNTING_TIMEOUT, RETRY_AFTER, SETTLED_
 from monitor.text import clean
 from monitor.widgets.histogram import Histogram, Picture
 from monitor.zone import Zone
-from store.errors import StoreError
 
 _UNITS = {1: "min", 5: "5 min", 60: "h", 1440: "day"}
 _TITLES = {1: "Events a minute", 5: "Events in 5 min", 60: "Events an hour", 1440: "Events a day (UTC)"}
@@ -205,11 +205,9 @@ class CountingScreen(FacetScreen):
                 counts = await reader.histogram(wanted.since, wanted.until, wanted.step, wanted.scope.node())
         except TimeoutError:
             self.post_message(HistogramUnread(wanted, "the store takes too long to count"))
-        except StoreError as error:
-            self.post_message(HistogramUnread(wanted, clean(str(error))))
         except Exception as error:
             # Whatever it was, it must be asked for again.
-            self.post_message(HistogramUnread(wanted, f"reading failed: {type(error).__name__}"))
+            self.post_message(HistogramUnread(wanted, clean(read_failure(error))))
         else:
             self.post_message(HistogramRead(wanted, counts))
 

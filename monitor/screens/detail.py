@@ -8,13 +8,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from monitor.bindings import keys_now
+from monitor.errors import read_failure
 from monitor.model.filter import Facet
 from monitor.screens.help import HelpScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
 from monitor.widgets.event_detail import EventDetail
 from monitor.widgets.timeline_view import TimelineView
-from store.errors import StoreError
 from store.event import Event
 from store.query.syntax import Field
 from store.wire import encode
@@ -172,9 +172,7 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
         try:
             found = await opener.next_event(key, step, chosen, lambda: self._event.sort_key == key)
         except Exception as error:
-            known = isinstance(error, StoreError)
-            reason = str(error) if known else f"reading failed: {type(error).__name__}"
-            self.notify(clean(reason), severity="error", markup=False)
+            self.notify(clean(read_failure(error)), severity="error", markup=False)
             return
         if self._event.sort_key != key:
             # Another event is looked at by now.

@@ -14,6 +14,7 @@ from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.model.seen_values import seen_values
+from monitor.model.start import Start
 from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.console_screen import Selection
 from monitor.screens.counting_screen import CountingScreen
@@ -80,11 +81,11 @@ class LiveScreen(CountingScreen):
         Binding("q", "app.quit", "Quit"),
     ]
 
-    def __init__(self, start: Place | None = None, view: View | None = None) -> None:
+    def __init__(self, start: Start) -> None:
         super().__init__()
-        self._view_at_start = view
+        self._view_at_start = start.view
         self.shown = Filter()
-        self._starts_at = start
+        self._starts_at = start.place
         self._before_editing = Filter()
         self._aside = Filter()
         self._counts_due = 0.0
@@ -181,7 +182,7 @@ class LiveScreen(CountingScreen):
         if file is None:
             self.tell("there is no folder for views; set XDG_CONFIG_HOME")
         else:
-            self.console.open_screen(ViewsScreen(file, self.present()), chosen)
+            self.console.open_screen(ViewsScreen(self.console, file, self.present()), chosen)
 
     def present(self, *, fixed: bool = False) -> View:
         """What is shown now; `fixed` lets no moment of the query be another one when it is read again."""

@@ -8,6 +8,7 @@ from functools import partial
 
 from textual.worker import Worker
 
+from monitor.errors import read_failure
 from monitor.model.filter import Filter
 from monitor.model.rows import SortKey
 from monitor.model.stride import Stride
@@ -15,14 +16,13 @@ from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import ConsoleScreen, Reader, Selection
 from monitor.text import clean
 from monitor.widgets.timeline_view import TimelineView
-from store.errors import StoreError, StoreUnavailableError
-from store.event import Event
+from store.errors import StoreUnavailableError
+from store.event import LAST_ID, Event
 from store.event_filter import EventFilter
 
 PAGE = 200
 RETRY_AFTER = 5.0
 """Seconds until the store is asked again after it could not be read."""
-LAST_ID = 2**128 - 1
 
 
 class ReadingScreen(ConsoleScreen):
@@ -83,7 +83,7 @@ class ReadingScreen(ConsoleScreen):
         moment, number = key
         # With the row itself among the newer ones.
         ceiling: SortKey | None
-        ceiling = (moment, number - 1) if number else (moment - timedelta(microseconds=1), LAST_ID)
+        ceiling = (moment, number - 1) if number else (moment - timedelta(microseconds=1), LAST_ID.int)
         floor: SortKey | None = (moment, number)
         found: list[Event] = []
         newer, older = Stride(), Stride()
@@ -153,7 +153,7 @@ class ReadingScreen(ConsoleScreen):
         if edge is None:
             return found, None
         # The edge itself belongs to the events after it.
-        return found, (edge, 0) if step < 0 else (edge - timedelta(microseconds=1), LAST_ID)
+        return found, (edge, 0) if step < 0 else (edge - timedelta(microseconds=1), LAST_ID.int)
 
     async def next_event(
         self, place: SortKey, step: int, chosen: EventFilter, is_wanted: Callable[[], bool]
@@ -199,12 +199,9 @@ class ReadingScreen(ConsoleScreen):
             await step()
         except Exception as error:
             # Whatever it was, the next page must be asked for again.
-            known = isinstance(error, StoreError)
-            reason = str(error) if known else f"reading failed: {type(error).__name__}"
             self._wished = None
-            if not known:
-                self.log.error(reason)
-            self.read_failed(reason)
+            self.log.error(read_failure(error))
+            self.read_failed(read_failure(error))
             return
         self._reading = False
         wished, self._wished = self._wished, None
@@ -228,7 +225,7 @@ class ReadingScreen(ConsoleScreen):
         row = None if viewport.following else viewport.row
         rows.apply(shown)
         if row is not None:
-            key = (row.sort_key[0], min(row.sort_key[1], LAST_ID))
+            key = (row.sort_key[0], min(row.sort_key[1], LAST_ID.int))
             self.go_to(key)
 
     def tell(self, text: str) -> None:

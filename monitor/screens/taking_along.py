@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+from monitor.errors import read_failure
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
 from monitor.model.note import Counted, incident_note
 from monitor.screens.reading_screen import ReadingScreen
 from monitor.text import clean
-from store.errors import StoreError
 from store.event import Event
 from store.event_filter import EventFilter
 from store.query.syntax import EVERYTHING, Compare, Field, Op
@@ -75,11 +75,9 @@ class TakingAlongScreen(ReadingScreen):
             counted = replace(counted, kinds=kinds)
         except TimeoutError:
             counted = replace(counted, failed="the store takes too long to count")
-        except StoreError as error:
-            counted = replace(counted, failed=str(error))
         except Exception as error:
             # A note without counts is better than none.
-            counted = replace(counted, failed=f"reading failed: {type(error).__name__}")
+            counted = replace(counted, failed=read_failure(error))
         console = self.console
         note = incident_note(
             console.system_name,

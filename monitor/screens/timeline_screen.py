@@ -11,11 +11,10 @@ from monitor.model.rows import SortKey
 from monitor.screens.context_screen import ContextScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.line_prompt import LinePrompt
-from monitor.screens.reading_screen import LAST_ID
 from monitor.screens.taking_along import TakingAlongScreen
 from monitor.zone import Zone
 from monitor.zone_names import zone_named, zones_like
-from store.event import Event
+from store.event import LAST_ID, Event
 from store.query.moments import parse_moment
 from store.query.predicate import compile_predicate
 from store.query.syntax import Compare, Field, Node, Op
@@ -169,7 +168,7 @@ class TimelineScreen(ContextScreen, TakingAlongScreen):
         row = self.timeline.viewport.row
         if row is not None:
             moment = row.sort_key[0] + timedelta(minutes=minutes)
-            self.go_to((moment, 0 if minutes > 0 else LAST_ID), 1 if minutes > 0 else -1)
+            self.go_to((moment, 0 if minutes > 0 else LAST_ID.int), 1 if minutes > 0 else -1)
 
     # Marks
 

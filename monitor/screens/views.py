@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,11 +13,15 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from monitor.model.view import View
+from monitor.screens.console_screen import Console
 from monitor.screens.line_prompt import LinePrompt
 from monitor.screens.question import Question
 from monitor.text import clean
 from monitor.views import ViewFile, Views, ViewsError, view_name
 from monitor.widgets.view_list import ViewList
+
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
 
 
 class ViewsScreen(ModalScreen[View | None]):
@@ -27,8 +34,9 @@ class ViewsScreen(ModalScreen[View | None]):
         Binding("escape,q,V", "cancel", "Back"),
     ]
 
-    def __init__(self, file: ViewFile, present: View) -> None:
+    def __init__(self, console: Console, file: ViewFile, present: View) -> None:
         super().__init__()
+        self._application = console
         self._file = file
         self._present = present
         self._views = Views()
@@ -60,12 +68,12 @@ class ViewsScreen(ModalScreen[View | None]):
                 return
             if name in self._views.by_name:
                 question = Question(f"there is a view {name}", "replace it")
-                self.app.push_screen(question, lambda yes: self._save(name) if yes else None)  # pyright: ignore[reportUnknownMemberType]
+                self._application.open_screen(question, lambda yes: self._save(name) if yes else None)
             else:
                 self._save(name)
 
         prompt = LinePrompt("save as", "a name", view_name, suggest=self._names_like)
-        self.app.push_screen(prompt, named)  # pyright: ignore[reportUnknownMemberType]
+        self._application.open_screen(prompt, named)
 
     def action_remove(self) -> None:
         """Take the view under the cursor out, once that is confirmed."""
@@ -74,10 +82,10 @@ class ViewsScreen(ModalScreen[View | None]):
             return
 
         def answered(yes: bool | None) -> None:
-            if yes and self._done(lambda: self._file.remove(name)):
-                self._read()
+            if yes:
+                self._change(partial(self._file.remove, name), f"{name} removed")
 
-        self.app.push_screen(Question(f"remove {name}?", "remove it"), answered)  # pyright: ignore[reportUnknownMemberType]
+        self._application.open_screen(Question(f"remove {name}?", "remove it"), answered)
 
     def action_cancel(self) -> None:
         """Leave everything as it is."""
@@ -87,24 +95,30 @@ class ViewsScreen(ModalScreen[View | None]):
         return [name for name in self._views.by_name if text and name.startswith(text)]
 
     def _save(self, name: str) -> None:
-        if self._done(lambda: self._file.save(name, self._present)):
+        self._change(partial(self._file.save, name, self._present), f"saved as {name}; evtop --view opens it")
+
+    def _change(self, work: Callable[[], None], said: str) -> None:
+        """Change the file beside everything else: another evtop may be at it."""
+        self.run_worker(self._changed(work, said), group="views", exit_on_error=False)
+
+    async def _changed(self, work: Callable[[], None], said: str) -> None:
+        try:
+            await asyncio.to_thread(work)
+        except ViewsError as error:
+            self._tell(str(error), "error")
+        else:
             self._read()
-            self.notify(clean(f"saved as {name}; evtop --view opens it"), markup=False)
+            self._tell(said)
 
     def _read(self) -> None:
-        def read() -> None:
+        try:
             self._views = self._file.read()
-
-        if self._done(read):
+        except ViewsError as error:
+            self._tell(str(error), "error")
+        else:
             for line in list(self._views.problems.values())[:1]:
-                self.notify(clean(line), severity="warning", markup=False)
+                self._tell(line, "warning")
         self.query_one(ViewList).show(self._views.by_name)
 
-    def _done(self, work: Callable[[], None]) -> bool:
-        """Whether the file could be used; if not, it is said why."""
-        try:
-            work()
-        except ViewsError as error:
-            self.notify(clean(str(error)), severity="error", markup=False)
-            return False
-        return True
+    def _tell(self, line: str, severity: SeverityLevel = "information") -> None:
+        self.notify(clean(line), severity=severity, markup=False)

@@ -26,7 +26,7 @@ def plain_rows(rows: Sequence[tuple[ShownRow, str]], zone: Zone, zero: datetime 
     Times are full ones in `zone`, or in UTC where that shows ages, which would mean nothing later; `zero` is the moment
     from which they are counted besides.
     """
-    zone = Zone.UTC if zone is Zone.RELATIVE else zone
+    zone = zone.absolute
     table = [_cells(row, marks, zone, zero) for row, marks in rows]
     widths = [
         max(map(len, column)) for column in zip(*(cells for cells in table if len(cells) > 1), strict=True)

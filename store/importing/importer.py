@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic_core import from_json, to_json
 
@@ -16,7 +16,7 @@ from store.adapters.cloudevents import read_cloudevent
 from store.adapters.foreign import ForeignEventError, json_kind
 from store.event import Event
 from store.events import EventStore
-from store.importing.lines import BATCH_LINES, LINE_MAX, Line, LineBatches
+from store.importing.lines import BATCH_LINES, LINE_MAX, ByteStream, Line, LineBatches
 from store.importing.mapping import FieldMapping, UnmappedError
 from store.importing.recurrence import Recurrence
 from store.importing.stable_id import stable_id
@@ -60,7 +60,7 @@ class ImportCounts:
 
 async def import_events(
     store: EventStore,
-    stream: BinaryIO,
+    stream: ByteStream,
     *,
     format: ImportFormat = ImportFormat.NDJSON,  # noqa: A002
     mapping: FieldMapping | None = None,

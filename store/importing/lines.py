@@ -8,7 +8,7 @@ import io
 import threading
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 LINE_MAX = 1024 * 1024
 """Bytes of a line that are held; of a longer one only the start is."""
@@ -29,6 +29,14 @@ class SourceError(Exception):
     """The file cannot be read on. The message is one line that says why."""
 
 
+class ByteStream(Protocol):
+    """A file, a pipe, a socket's file: whatever bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Up to `size` bytes; none at the end. None where nothing has come of a stream that does not wait."""
+        ...
+
+
 class Line(NamedTuple):
     """One line, counted from 1, without white space around it and without a byte order mark.
 
@@ -45,7 +53,7 @@ class Line(NamedTuple):
         return self.size > LINE_MAX
 
 
-def read_lines(stream: BinaryIO) -> Iterator[Line]:
+def read_lines(stream: ByteStream) -> Iterator[Line]:
     """The lines of `stream`, which may be compressed by gzip. Only LF ends a line.
 
     Raises:
@@ -85,15 +93,17 @@ def _skip_line(stream: io.BufferedIOBase, start: bytes) -> int:
 class _Raw(io.RawIOBase):
     """Any stream of bytes as one that `io.BufferedReader` takes."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         # One that hands on what a pipe has, where there is one: `read` would wait for more.
-        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._read: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         content = self._read(len(buffer))
+        if content is None:
+            raise BlockingIOError("a stream that does not wait")
         buffer[: len(content)] = content
         return len(content)
 
@@ -104,7 +114,7 @@ class LineBatches:
     The thread that reads is a daemon: a pipe that says nothing holds up neither the loop nor the end of the process.
     """
 
-    def __init__(self, stream: BinaryIO, batch_lines: int = BATCH_LINES) -> None:
+    def __init__(self, stream: ByteStream, batch_lines: int = BATCH_LINES) -> None:
         self._stream = stream
         self._batch_lines = batch_lines
         self._waiting: list[Line] = []

@@ -23,11 +23,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from store.query.metadata import MISSING, value_at
 from store.query.quoting import read_keys
 from store.query.syntax import QueryError
 from store.taxonomy import nearest, quoted
+from store.toml_lines import line_of
+from store.zones import parse_zone
 
 TARGETS = (
     "id",
@@ -53,7 +55,6 @@ _KEY = r'(?:[\w-]+|"(?:\\.|[^"\\])*")'
 _PATH = re.compile(rf"{_KEY}(?:\.{_KEY})*", re.DOTALL)
 _NO_TYPE = re.compile(r"[^a-z0-9_.-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MISSING = object()
 
 
 class MappingError(Exception):
@@ -73,7 +74,9 @@ class _Source:
     values: Mapping[str, Any] | None = None
     default: Any = None
     time: str = "iso"
+    has_zone: bool = False
     zone: tzinfo | None = None
+    """Of times without an offset, where it `has_zone`; None for the local one."""
 
     def value_in(self, fields: Mapping[str, Any]) -> Any:
         """The value, with the table of values applied; None when there is none.
@@ -83,13 +86,13 @@ class _Source:
         """
         if not self.keys:
             return self.constant
-        value = _at(fields, self.keys)
-        if value is _MISSING or value is None:
+        value = value_at(fields, self.keys)
+        if value is MISSING or value is None:
             return self.default
         if self.values is None:
             return value
-        known = self.values.get(_written(value), _MISSING)
-        if known is not _MISSING:
+        known = self.values.get(_written(value), MISSING)
+        if known is not MISSING:
             return known
         if self.default is None:
             raise UnmappedError(f"its values do not have {quoted(_written(value))}")
@@ -126,7 +129,10 @@ class FieldMapping:
         if "event_type" not in fields:
             raise UnmappedError("event_type: the line has none")
         for name, source in self._metadata.items():
-            value = source.value_in(line)
+            try:
+                value = source.value_in(line)
+            except UnmappedError as error:
+                raise UnmappedError(f"{METADATA}.{name}: {error}") from None
             if value is not None:
                 if source.keys:
                     _remove(rest, source.keys)
@@ -158,7 +164,7 @@ def load_mapping(file: Path) -> FieldMapping:
                 sources[name] = _source(_known(name), value)
         except ValueError as error:
             what = str(error) if str(error).startswith("no field") else f"{name}: {error}"
-            raise MappingError(f"{shown}:{_line_of(text, name)}: {what}") from None
+            raise MappingError(f"{shown}:{line_of(text, name) or 1}: {what}") from None
     if "event_type" not in sources:
         raise MappingError(f'{shown}: event_type is missing, as in event_type = "msg"')
     return FieldMapping(sources, metadata)
@@ -212,6 +218,7 @@ def _source(name: str, value: object) -> _Source:
         values=cast("dict[str, Any] | None", values),
         default=options.get("default"),
         time=time,
+        has_zone=zone is not None,
         zone=None if zone is None else _zone(zone),
     )
 
@@ -227,11 +234,11 @@ def _keys(path: str) -> tuple[str, ...]:
         raise ValueError(f"no place {quoted(path)}: {error}") from None
 
 
-def _zone(name: object) -> tzinfo:
+def _zone(name: object) -> tzinfo | None:
     try:
-        return ZoneInfo(str(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"no zone {quoted(str(name))}; it is written as in Europe/Berlin or UTC") from None
+        return parse_zone(str(name))
+    except ValueError as error:
+        raise ValueError(f"{quoted(str(name))}: {error}") from None
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
@@ -239,21 +246,6 @@ def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
     return f"no {kind} {quoted(name)}; " + (
         f"did you mean {near}?" if near else f"there are {', '.join(known)}"
     )
-
-
-def _line_of(text: str, name: str) -> int:
-    """The line, from 1, where `name` is set; 1 when it is written in a way that is not looked for."""
-    said = re.compile(rf"""\s*\[?\s*["']?{re.escape(name)}["']?\s*[\].=]""")
-    return next((number for number, line in enumerate(text.split("\n"), 1) if said.match(line)), 1)
-
-
-def _at(fields: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    value: Any = fields
-    for key in keys:
-        if not isinstance(value, dict):
-            return _MISSING
-        value = cast("dict[str, Any]", value).get(key, _MISSING)
-    return value
 
 
 def _remove(fields: dict[str, Any], keys: tuple[str, ...]) -> None:
@@ -304,7 +296,7 @@ def _moment(value: Any, source: _Source) -> datetime:
         except (TypeError, ValueError):
             raise UnmappedError('no time as ISO 8601 has it; time = "s" or "ms" counts from 1970') from None
         if moment.tzinfo is None:
-            if source.zone is None:
+            if not source.has_zone:
                 raise UnmappedError('a time without an offset; zone = "UTC" says of which zone it is')
             moment = moment.replace(tzinfo=source.zone)
     else:

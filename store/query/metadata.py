@@ -7,7 +7,7 @@ null by name. Objects and lists have no value to compare: they only exist. Order
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from operator import ge, gt, le, lt
 from typing import Any, cast
@@ -22,7 +22,8 @@ from store.query.syntax import Compare, Op, Path, QueryError
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _NAMES: dict[bool | None, str] = {True: "true", False: "false", None: "null"}
 _ORDER: dict[Op, Callable[[Decimal, Decimal], bool]] = {Op.LT: lt, Op.LE: le, Op.GT: gt, Op.GE: ge}
-_MISSING = object()
+MISSING = object()
+"""What stands in a place that is not there."""
 """Stands for no value at all, which null is not."""
 
 
@@ -31,10 +32,32 @@ def number(text: str) -> Decimal | None:
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
+def value_at(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    """What stands there; `MISSING` where nothing does."""
+    value: Any = metadata
+    for key in keys:
+        if not isinstance(value, dict):
+            return MISSING
+        value = cast("dict[str, Any]", value).get(key, MISSING)
+    return value
+
+
+def leaves(
+    metadata: Mapping[str, Any], levels: int, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The keys to each value, and it; an object that is empty, or `levels` deep, is a value."""
+    for key, value in metadata.items():
+        keys = (*above, key)
+        if isinstance(value, dict) and value and len(keys) < levels:
+            yield from leaves(cast("dict[str, Any]", value), levels, keys)
+        else:
+            yield keys, value
+
+
 def exists(path: Path) -> Callable[[dict[str, Any]], bool]:
     """The test whether metadata has a value at `path`, whatever it is."""
     keys = path.keys
-    return lambda metadata: _value_at(metadata, keys) is not _MISSING
+    return lambda metadata: value_at(metadata, keys) is not MISSING
 
 
 def value_test(compare: Compare, path: Path) -> Callable[[dict[str, Any]], bool]:
@@ -45,7 +68,7 @@ def value_test(compare: Compare, path: Path) -> Callable[[dict[str, Any]], bool]
     """
     keys = path.keys
     test = _ordered(compare) if compare.op in _ORDER else _unordered(compare)
-    return lambda metadata: test(_value_at(metadata, keys))
+    return lambda metadata: test(value_at(metadata, keys))
 
 
 def written(value: Any) -> str | None:
@@ -70,15 +93,6 @@ def written_as(value: str) -> Iterator[str]:
         yield to_json(nearest).decode()
         if not wanted:
             yield from ("0.0", "-0.0")
-
-
-def _value_at(metadata: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    value: Any = metadata
-    for key in keys:
-        if not isinstance(value, dict):
-            return _MISSING
-        value = cast("dict[str, Any]", value).get(key, _MISSING)
-    return value
 
 
 def _unordered(compare: Compare) -> Test:

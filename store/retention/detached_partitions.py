@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store import rollups
 from store.database import Database
 from store.errors import StoreUnavailableError
+from store.event import LAST_ID
 from store.partition_tables import partition_table
 from store.short_transactions import HOLD_SECONDS, LOCK_WAIT, ShortTransactions, is_undefined_table
 from store.tables import NO_SEVERITY, event_rollups
@@ -51,8 +52,6 @@ _CELL = (
     *(column(name, event_rollups.c[name].type) for name in ("minute", "category", "event_type", "severity")),
     column("number", BigInteger()),
 )
-_BEHIND_ALL = UUID(int=2**128 - 1)
-"""Behind every id of a month."""
 _DROP_WAIT = "SET LOCAL lock_timeout = '5s'"
 
 
@@ -100,7 +99,7 @@ class DetachedPartition:
                 return False
             if await transactions.run(part.take_off):
                 count(part.by_category)
-                if part.end == _BEHIND_ALL:
+                if part.end == LAST_ID:
                     return await self._drop()
             faster = part.seconds < HOLD_SECONDS / 2
             size = min(2 * size, LARGEST_PART) if faster else max(size // 2, FIRST_PART)
@@ -131,7 +130,7 @@ class DetachedPartition:
 
     async def _counted(self, connection: AsyncConnection, size: int | None) -> _Part:
         comment = (await connection.execute(_COMMENT, {"name": self._name})).scalar()
-        begin, end = UUID(comment) if comment else UUID(int=0), _BEHIND_ALL
+        begin, end = UUID(comment) if comment else UUID(int=0), LAST_ID
         event = partition_table(self._name).c
         if size is not None:
             behind = select(event.id).where(event.id >= begin).order_by(event.id).offset(size).limit(1)

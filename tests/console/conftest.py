@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from monitor.app import EvtopApp
 from monitor.backend import Backend
 from monitor.fit.choices import TerminalFit
-from monitor.model.place import Place
+from monitor.model.start import Start
 from monitor.screens.live import LiveScreen
 from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.timeline_view import TimelineView
@@ -87,7 +87,7 @@ def opened(tmp_path: Path) -> Opened:
         size: tuple[int, int] = (120, 40),
         stored: list[Event] | None = None,
         fit: TerminalFit | None = None,
-        start: Place | None = None,
+        start: Start | None = None,
         **more: Any,
     ) -> AsyncIterator[Operator]:
         now = lambda: at(3600)  # noqa: E731

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.zone_names import parse_zone
 from store.event import Event
+from store.zones import parse_zone
 from tests.console.commands import Running, evtop, one_line, stored
 from tests.console.unusable import HOSTILE
 from tests.events import make_event, make_events

@@ -20,6 +20,7 @@ from monitor.app import EvtopApp
 from monitor.file_backend import BATCH_LINES, FileBackend, FileClock, Source
 from monitor.model.arrivals import Link
 from monitor.model.place import Place
+from monitor.model.start import Start
 from monitor.private_store import PrivateStore
 from monitor.screens.refusals import RefusalsScreen
 from monitor.screens.resource import ResourceScreen
@@ -63,7 +64,7 @@ async def reading(
         async def connect() -> FileBackend:
             return FileBackend(store, sources, mapping, clock)
 
-        app = EvtopApp(connect, name="a.ndjson", now=clock, start=start, sources=["a b.ndjson"])  # pyright: ignore[reportArgumentType]
+        app = EvtopApp(connect, name="a.ndjson", now=clock, start=Start(start), sources=["a b.ndjson"])  # pyright: ignore[reportArgumentType]
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await until(lambda: app.model.opened)
             await pilot.pause()

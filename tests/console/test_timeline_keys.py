@@ -12,6 +12,7 @@ import pytest
 
 from monitor.cli.console import start_place
 from monitor.model.cells import Cell
+from monitor.model.start import Start
 from store.errors import StoreUnavailableError
 from store.event import Event
 from tests.console.conftest import Opened, Operator
@@ -381,7 +382,7 @@ async def test_the_command_line_of_what_is_shown_shows_it_again(
         await operator.press("Y")
         words = shlex.split(copied(operator, written))
     start = start_place(words[words.index("--query") + 1], words[words.index("--at") + 1])
-    async with opened(stored=[], start=start) as operator:
+    async with opened(stored=[], start=Start(start)) as operator:
         await goes_to(operator, 20)
         assert not operator.timeline.viewport.following
         assert operator.types == ["job.odd", "job.executed", "job.odd", "job.executed", "job.odd"]

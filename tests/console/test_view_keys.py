@@ -63,13 +63,14 @@ async def test_what_is_shown_is_saved_under_a_name_and_opened_again(opened: Open
         await operator.press("V")
         assert "no saved views yet" in operator.text()
         await operator.press("s", *"everything", "enter")
+        await operator.sees(lambda: views.read().by_name)
         assert views.read().by_name == {
             "everything": View(zone="UTC", side=True, facets=Field.CATEGORY, histogram="bars", bars=1)
         }
         await operator.press("escape", "slash", *"type:download.*", "enter", "exclamation_mark", "3")
         await operator.press("T", *"Europe/Berlin", "enter", "i", "v", "Z", "Z", "2", "left", "s", "V")
         await operator.press("s", *"night", "enter")
-        assert told(operator, "saved as night")
+        await operator.sees(lambda: told(operator, "saved as night"))
         assert views.read().by_name["night"] == NIGHT
         # The first of two.
         await operator.press("g", "enter")
@@ -94,11 +95,11 @@ async def test_a_view_is_replaced_or_removed_only_when_that_is_confirmed(
         await operator.press("n")
         assert views.read().by_name["night"] == NIGHT
         await operator.press("s", *"night", "enter", "y")
-        assert views.read().by_name["night"].query == ""
+        await operator.sees(lambda: views.read().by_name["night"].query == "")
         await operator.press("d", "escape")
         assert len(views.read().by_name) == 2
         await operator.press("d", "y")
-        assert list(views.read().by_name) == ["other"]
+        await operator.sees(lambda: list(views.read().by_name) == ["other"])
         await operator.press("s", "enter")
         assert "type a name" in operator.text()
         await operator.press("escape", "q")
@@ -118,6 +119,7 @@ async def test_a_file_that_is_broken_is_said_and_the_console_goes_on(opened: Ope
         await operator.press("V")
         assert told(operator, f"{views.path}: Expected ']'")
         await operator.press("s", *"new", "enter")
+        await operator.sees(lambda: not any(worker.group == "views" for worker in operator.app.workers))
         assert views.path.read_text() == "[good\n"
         assert isinstance(operator.app.screen, ViewsScreen)
 
@@ -135,9 +137,7 @@ async def test_what_is_shown_at_the_end_is_what_is_shown_at_the_start(
     assert views.read().by_name == {"another system": View(query="a"), "test": NIGHT}
     start = chosen_start(None, None, None, None, "test")
     assert "evtop --fresh" in start.notice
-    async with opened(
-        last=views, start=start.place, zone=start.zone, view=start.view, notice=start.notice
-    ) as operator:
+    async with opened(last=views, start=start) as operator:
         await operator.sees(lambda: is_night(operator))
         assert operator.timeline.viewport.following
         assert told(operator, "the filter of the last time; C clears it, evtop --fresh starts without")

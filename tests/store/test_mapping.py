@@ -108,6 +108,7 @@ def test_times_are_read_as_they_are_written(
         ("", {"e": None}, "event_type: the line has none"),
         ("", {"e": "!"}, "event_type: an empty text"),
         ("", {"e": {"a": 1}}, "event_type: an object or a list"),
+        ("", {"tag": 3}, "metadata.label: its values do not have '3'"),
         ("", {"level": "\x1b[31m"}, r"severity: its values do not have '\x1b[31m'"),
     ],
 )
@@ -117,7 +118,8 @@ def test_what_cannot_be_made_of_a_line_is_said(
     mapping = mapping_of(
         tmp_path,
         f'event_type = "e"\ninserted_at = {{ path = "ts"{options} }}\n'
-        'severity = { path = "level", values = { warn = "warning" } }',
+        'severity = { path = "level", values = { warn = "warning" } }\n'
+        '[metadata]\nlabel = { path = "tag", values = { 1 = "one" } }',
     )
     with pytest.raises(UnmappedError) as error:
         mapping.apply({"e": "a.b", "ts": None, **line})
@@ -142,7 +144,10 @@ def test_what_cannot_be_made_of_a_line_is_said(
             'event_type = "e"\ninserted_at = { path = "t", time = "m" }',
             "no way to write a time 'm'; did you mean ms?",
         ),
-        ('event_type = "e"\ninserted_at = { path = "t", zone = "Mars/X" }', "no zone 'Mars/X'"),
+        (
+            'event_type = "e"\ninserted_at = { path = "t", zone = "Mars/X" }',
+            "inserted_at: 'Mars/X': no zone; write it",
+        ),
         ('event_type = "e"\nmetadata = 3', ":2: metadata: must be a table"),
         ('event_type = "e"\nstatus = { path = "s", values = 3 }', "values must be a table"),
         ("event_type = = 3", "line 1"),
