@@ -15,11 +15,15 @@ pytest_plugins = ["tests.servers"]
 STUCK_SECONDS = 500
 """Longer than the timeout of any test that is not marked `long_fault`."""
 
-# A shell starts background commands with both ignored, and the programs under test would inherit it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+# A shell starts background commands with the first two ignored, `nohup` with the third, and the programs under test
+# would inherit it.
+for _signal, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _usual)
 
 _stderr = os.dup(2)  # pytest takes the real one away while a test runs
 
