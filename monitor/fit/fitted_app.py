@@ -32,6 +32,8 @@ DRAWING_SHARE, LOW_DRAWING_SHARE = 0.06, 0.025
 """How much of a core it may take to draw what comes by itself."""
 GRACE, LOW_GRACE = 0.3, 0.0
 """Seconds of the allowance that may be owed."""
+ASKED_MAX = 2.0
+"""Seconds of it that are owed at most for what keys, and the size of the terminal, asked to be drawn."""
 TRICKLE = 200
 """Bytes a second that count as none."""
 FRAME_MAX, FRAME_WORK_MAX = 0.25, 0.05
@@ -132,9 +134,10 @@ class FittedApp(KeysInOrder):
                 text = f"\x1b[?2026h{text}\x1b[?2026l"
             driver.write(text)
             driver.flush()
-            self._byte_pace.spent(len(text.encode()), time.monotonic())
         (work, moment), now = self._drawing_since, time.monotonic()
-        if now - moment < FRAME_MAX:
+        came_by_itself = now - moment < FRAME_MAX
+        self._byte_pace.spent(len(text.encode()), now, math.inf if came_by_itself else ASKED_MAX)
+        if came_by_itself:
             self._work_pace.spent(min(time.thread_time() - work, FRAME_WORK_MAX), now)
         self._drawing_since = (0.0, -math.inf)
         self.post_display_hook()

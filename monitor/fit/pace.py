@@ -18,9 +18,14 @@ class Pace:
         self._grace = grace
         self._paid_at = -math.inf
 
-    def spent(self, amount: float, now: float) -> None:
-        """So much was spent by now; `now` is in seconds of a clock that is never set."""
-        self._paid_at = max(self._paid_at, now) + amount / self._allowance
+    def spent(self, amount: float, now: float, owed_max: float = math.inf) -> None:
+        """So much was spent by now; `now` is in seconds of a clock that is never set.
+
+        It makes no one wait for more than `owed_max` seconds: what the operator asked for, a larger terminal say, is to
+        delay the next frame, but not to keep the picture from being true for minutes.
+        """
+        paid_at = max(self._paid_at, now)
+        self._paid_at = max(paid_at, min(paid_at + amount / self._allowance, now + owed_max))
 
     def wait(self, now: float) -> float:
         """Seconds until the next frame may be drawn; 0 when it may be drawn now."""

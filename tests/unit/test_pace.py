@@ -45,3 +45,15 @@ def test_what_comes_one_by_one_is_not_held_up_within_the_grace() -> None:
     assert pace.wait(0.0) == 0
     pace.spent(2_000, 0.0)
     assert pace.wait(0.0) == pytest.approx(0.1)
+
+
+def test_what_was_asked_for_is_owed_up_to_a_point_and_forgives_nothing() -> None:
+    pace = Pace(80_000, 0.3)
+    # The largest terminal, drawn whole fifty times while its size is changed.
+    for moment in range(50):
+        pace.spent(500_000, moment / 100, owed_max=2.0)
+    assert pace.wait(0.5) == pytest.approx(2.0 - 0.3, abs=0.02)
+    pace.spent(400_000, 0.5)
+    assert pace.wait(0.5) == pytest.approx(7.0 - 0.3, abs=0.02)
+    pace.spent(400_000, 0.5, owed_max=2.0)
+    assert pace.wait(0.5) == pytest.approx(7.0 - 0.3, abs=0.02)
