@@ -22,8 +22,9 @@ RESOLVED_MAX = 100
 
 
 class AlertState(StrEnum):
-    """Whether what an alert reports holds now."""
+    """Whether what an alert reports holds now; pending until it has held for as long as its rule asks."""
 
+    PENDING = "pending"
     FIRING = "firing"
     RESOLVED = "resolved"
 
@@ -32,8 +33,9 @@ class AlertState(StrEnum):
 class Alert:
     """One alert at one moment.
 
-    `fingerprint` stays the same from episode to episode. `title` and `resource` are raw event text.
-    `resolved_at` is None while it fires. `count` is the number of events behind it.
+    `fingerprint` stays the same from episode to episode. `title`, `resource` and `labels`, which are the fields that
+    its rule groups by with their values, are raw event text. `since` is when it began to hold. `resolved_at` is None
+    while it holds. `count` is the number of events behind it. `runbook` is a URL, or empty.
     """
 
     fingerprint: str
@@ -45,6 +47,8 @@ class Alert:
     since: datetime
     resolved_at: datetime | None
     count: int
+    labels: tuple[tuple[str, str], ...] = ()
+    runbook: str = ""
 
 
 class AlertEngine:
