@@ -18,6 +18,7 @@ from monitor.cli.main import app as command_line
 from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.exporting import ExportingScreen
+from monitor.screens.filtering_screen import FilteringScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.views import ViewFile
@@ -140,6 +141,7 @@ def test_every_key_is_told_and_every_told_key_is_bound() -> None:
         for widget in (
             EvtopApp,
             LiveScreen,
+            FilteringScreen,
             CountingScreen,
             ExportingScreen,
             TimelineScreen,

@@ -4,7 +4,7 @@
 [timeline]
 page-down = "PgDn, ^F"
 
-[live]
+[filtering]
 edit-filter = "f"
 ```
 """

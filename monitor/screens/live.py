@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from monitor.model.arrivals import Arrivals, Link
-from monitor.model.filter import Filter
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
-from monitor.model.seen_values import seen_values
 from monitor.model.start import Start
 from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.console_screen import Selection
-from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
+from monitor.screens.filtering_screen import FilteringScreen
 from monitor.screens.refusals import RefusalsScreen
 from monitor.screens.resource import ResourceScreen
-from monitor.screens.severity import SeverityPrompt
 from monitor.screens.views import ViewsScreen
 from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
@@ -34,14 +29,9 @@ from monitor.widgets.progress_line import ProgressLine
 from monitor.widgets.status_line import StatusLine
 from monitor.widgets.timeline_view import TimelineView
 from monitor.zone_names import zone_named
-from store.event import Event, Severity
-from store.query.moments import slid
+from store.event import Event
 from store.query.syntax import QueryError
 
-COUNTS_EVERY = 0.5
-"""Seconds between two countings of facets and histogram, which cost with the number of event types."""
-SLIDE_EVERY = 10.0
-"""Seconds between two times that `last:` is counted back anew, which looks at all recent events."""
 HINTS = [
     ("?", "help"),
     ("/", "filter"),
@@ -57,17 +47,13 @@ HINTS = [
 ]
 
 
-class LiveScreen(CountingScreen):
+class LiveScreen(FilteringScreen):
     """Timeline with facets, health and alerts beside it and a histogram under it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     BINDINGS = [
-        Binding("slash", "edit_filter", "Filter"),
-        Binding("C", "clear_filter", "Clear the filter"),
         Binding("Y", "command_line", "Copy the command that shows this again"),
-        Binding("f", "set_aside", "All filters off / on"),
-        Binding("exclamation_mark", "severity", "Minimum severity, then 0-3"),
         Binding("r", "resource", "Resource of the row"),
         Binding("a", "focus_pane('alerts')", "Alerts"),
         Binding("1", "focus_pane('timeline')", "Timeline"),
@@ -84,12 +70,7 @@ class LiveScreen(CountingScreen):
     def __init__(self, start: Start) -> None:
         super().__init__()
         self._view_at_start = start.view
-        self.shown = Filter()
         self._starts_at = start.place
-        self._before_editing = Filter()
-        self._aside = Filter()
-        self._counts_due = 0.0
-        self._slide_due = 0.0
 
     def compose(self) -> ComposeResult:
         """Status line, panes, timeline, filter bar, key hints."""
@@ -137,10 +118,7 @@ class LiveScreen(CountingScreen):
         self.show_vitals()
         self.query_one(HealthPane).show(model.board.components())
         self.query_one(AlertsPane).show(model.alerts.alerts())
-        if self.console.tick() >= self._counts_due or (arrivals and arrivals.opening):
-            self._counts_due = self.console.tick() + COUNTS_EVERY
-            self.show_counts()
-            self._slide()
+        self.count_when_due(arrivals)
         if self._starts_at is not None and self._can_begin:
             start, self._starts_at = self._starts_at, None
             self._begin_at(start)
@@ -161,7 +139,7 @@ class LiveScreen(CountingScreen):
     def _begin_at(self, start: Place) -> None:
         if start.at is not None:
             self.timeline.viewport.detach()
-        self._show(start.shown)
+        self.apply_filter(start.shown)
         if start.at is not None:
             self.go_to((start.at, 0))
 
@@ -207,7 +185,7 @@ class LiveScreen(CountingScreen):
         if view.zone is not None:
             console.show_in(zone_named(view.zone))
         self._arrange(view)
-        self._show(shown)
+        self.apply_filter(shown)
 
     def _arrange(self, view: View) -> None:
         """Show the panes as `view` has them."""
@@ -219,41 +197,6 @@ class LiveScreen(CountingScreen):
             self.query_one(FacetPane).choose(view.facets)
         if view.bars is not None:
             self.zoom_to(view.bars)
-
-    def action_edit_filter(self) -> None:
-        """Edit the query."""
-        if self.query_one(FilterBar).display:
-            self.query_one(FilterBar).focus_input()
-            return
-        self._before_editing = self.shown
-        self.query_one(KeyHints).display = False
-        model = self.console.model
-        kinds = model.counts.kinds(model.counts.complete_from(self.console.now()))
-        seen = seen_values(kinds, model.timeline.rows)
-        self.query_one(FilterBar).open_with(self.shown.text, seen)
-
-    def action_clear_filter(self) -> None:
-        """Show everything."""
-        self._show(Filter())
-
-    def action_set_aside(self) -> None:
-        """Show everything around the row, or put back what was set aside."""
-        if self.shown.hides_something:
-            self._aside = self.shown
-            self._show(Filter())
-        elif self._aside.hides_something:
-            self._show(self._aside)
-        else:
-            self.tell("there is no filter")
-
-    def action_severity(self) -> None:
-        """Ask for the minimum severity."""
-
-        def chosen(answer: tuple[Severity | None] | None) -> None:
-            if answer is not None:
-                self._show(self.shown.at_least(answer[0]))
-
-        self.console.open_screen(SeverityPrompt(), chosen)
 
     def action_malformed(self) -> None:
         """Show the last messages and lines that were no events."""
@@ -298,7 +241,9 @@ class LiveScreen(CountingScreen):
 
     def on_timeline_view_facet_chosen(self, message: TimelineView.FacetChosen) -> None:
         """Mute or solo the type under the cursor."""
-        self._show(self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet))
+        self.apply_filter(
+            self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet)
+        )
 
     def on_health_pane_component_opened(self, message: HealthPane.ComponentOpened) -> None:
         """Open the component's resource page."""
@@ -308,66 +253,12 @@ class LiveScreen(CountingScreen):
         """Open the resource page of what the alert is about."""
         self._open_resource(message.resource_type, message.resource_id)
 
-    def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
-        """Try a query; a broken one leaves the last good one in place and says where it broke."""
-        # Lark costs more to import than the first paint may wait for.
-        from store.query.parser import parse
-
-        bar = self.query_one(FilterBar)
-        try:
-            query = parse(message.text, self.console.now(), self.console.zone.tzinfo)
-        except QueryError as error:
-            bar.show_error(str(error), error.column)
-            return
-        bar.show_error("")
-        self._show(self.shown.with_query(message.text, query))
-        if message.final:
-            self._close_filter_bar()
-
-    def on_filter_bar_closed(self) -> None:
-        """Put back the filter that was there before."""
-        self._show(self._before_editing)
-        self._close_filter_bar()
-
-    def apply_filter(self, shown: Filter) -> None:
-        """Show what `shown` lets through, on every pane."""
-        self._show(shown)
-
-    def zone_changed(self) -> None:
-        """Times are to be shown in another zone, under the histogram too."""
-        super().zone_changed()
-        self._counts_due = 0.0
-
-    def _show(self, shown: Filter) -> None:
-        if shown != self.shown:
-            self.shown = shown
-            self.filter_rows(shown)
-            self._counts_due = 0.0
-        self.advance()
-
-    def _slide(self) -> None:
-        """Let what `last:` means move on with the clock, while the newest rows are followed."""
-        tick, timeline = self.console.tick(), self.console.model.timeline
-        held = timeline.frozen or self.is_reading or self.query_one(FilterBar).display
-        if tick < self._slide_due or held or not self.timeline.viewport.following:
-            return
-        self._slide_due = tick + SLIDE_EVERY
-        query = slid(self.shown.query, self.console.now())
-        if query != self.shown.query:
-            self.shown = replace(self.shown, query=query)
-            self.filter_rows(self.shown)
-
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_screen(ResourceScreen(resource_type, resource_id))
 
     def _after_detail(self, resource: tuple[str, str] | None) -> None:
         if resource is not None:
             self._open_resource(*resource)
-
-    def _close_filter_bar(self) -> None:
-        self.query_one(FilterBar).close()
-        self.query_one(KeyHints).display = True
-        self.timeline.focus()
 
     @staticmethod
     def _pane(widget: Widget) -> Widget:

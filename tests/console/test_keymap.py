@@ -46,7 +46,9 @@ def test_every_binding_has_an_id_of_its_own() -> None:
                 assert re.fullmatch(r"[a-z-]+\.[a-z0-9-]+", binding.id)
                 actions.setdefault(binding.id, set()).add(binding.action)
     assert {name: found for name, found in actions.items() if len(found) > 1} == {}
-    assert {"live.edit-filter", "timeline.page-down", "line-list.down", "app.command-palette"} <= set(actions)
+    assert {"filtering.edit-filter", "timeline.page-down", "line-list.down", "app.command-palette"} <= set(
+        actions
+    )
 
 
 def test_keys_are_understood_as_people_and_as_textual_write_them() -> None:
@@ -64,7 +66,10 @@ def test_keys_are_understood_as_people_and_as_textual_write_them() -> None:
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ('[live]\n\nedit-filtr = "f"', ":3: no action live.edit-filtr; did you mean live.edit-filter?"),
+        (
+            '[filtering]\n\nedit-filtr = "f"',
+            ":3: no action filtering.edit-filtr; did you mean filtering.edit-filter?",
+        ),
         ('timeline.zone = "PgDwn"', ":1: no key PgDwn; did you mean pagedown?"),
         ("timeline.zone = 7", ':1: keys are a text, as in "PgDn, ^F"'),
         ('timeline.zone = ""', ':1: keys are a text, as in "PgDn, ^F"'),
@@ -118,7 +123,7 @@ def test_the_list_of_keys_is_a_file_that_changes_nothing(tmp_path: Path) -> None
     with PrivateHome() as home:
         done = evtop(home, "keys")
         assert done.returncode == 0, done.stderr
-        assert tomllib.loads(done.stdout)["live"]["edit-filter"] == "/"
+        assert tomllib.loads(done.stdout)["filtering"]["edit-filter"] == "/"
         (tmp_path / "keys.toml").write_text(done.stdout, encoding="utf-8")
         again = evtop(home, "keys", "--keys", str(tmp_path / "keys.toml"))
         assert again.stdout == done.stdout, again.stderr

@@ -235,7 +235,7 @@ async def test_times_in_a_filter_are_those_on_the_screen_and_last_moves_on(
         await operator.press("C", "slash", *"last:45m", "enter")
         assert operator.types == ["at.s1000", "at.s2000", "at.s3599"]
         monkeypatch.setattr(operator.app, "now", lambda: at(3600 + 15 * 60))
-        monkeypatch.setattr("monitor.screens.live.SLIDE_EVERY", 0)
+        monkeypatch.setattr("monitor.screens.filtering_screen.SLIDE_EVERY", 0)
         operator.live._slide_due = 0
         operator.timeline.viewport.detach()
         operator.live.advance()
