@@ -14,7 +14,8 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Facet
 from store.event_filter import EventFilter
-from store.repository import Cursor, EventRepository
+from store.event_selection import Cursor
+from store.repository import EventRepository
 from tests.bench import bulk
 from tests.bench.figure import Figure, progress
 from tests.bench.traffic import Traffic

@@ -12,8 +12,9 @@ import pytest
 from store.database import Database
 from store.event import METADATA_MAX_BYTES, METADATA_MAX_DEPTH, Event, Severity, search_text
 from store.event_filter import EventFilter
+from store.event_selection import Cursor
 from store.query import parse
-from store.repository import Cursor, EventRepository
+from store.repository import EventRepository
 from tests.events import NOON, at, make_event
 from tests.store.oracle import assert_counted, newest_first, numbers, random_id
 

@@ -16,7 +16,8 @@ from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EventFilter
 from store.query import parse
-from store.repository import EventRepository, FacetCount, RollupCount
+from store.repository import EventRepository
+from store.rollups import FacetCount, RollupCount
 from store.tables import event_rollups, events
 from tests.events import NOON, at, make_event
 from tests.store.oracle import EPOCH, counted, minute, newest_first, numbers, random_events

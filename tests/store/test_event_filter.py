@@ -13,9 +13,10 @@ from store.database import Database
 from store.event import ActorType, Event, Severity, search_text
 from store.event_counts import Facet
 from store.event_filter import EventFilter
+from store.event_selection import Cursor
 from store.query import parse
 from store.query.predicate import compile_predicate
-from store.repository import Cursor, EventRepository
+from store.repository import EventRepository
 from tests.events import NOON
 from tests.store.oracle import newest_first, numbers, random_events
 

@@ -12,7 +12,8 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Facet
 from store.event_filter import EventFilter
-from store.repository import Cursor, EventRepository
+from store.event_selection import Cursor
+from store.repository import EventRepository
 from tests.events import NOON, at, make_event, make_events
 from tests.store.oracle import insert_row, numbers
 
@@ -187,7 +188,7 @@ async def test_rows_that_are_no_events_are_told_with_the_reason_latest_first(
 async def test_rows_that_are_no_events_are_found_across_pages(
     database: Database, repository: EventRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.repository._ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("store.event_pages._ROWS_AT_ONCE", 2)
     await insert_row(database, 100, **ANYWHERE["an empty category"])
     for number in range(5):
         await insert_row(database, number)

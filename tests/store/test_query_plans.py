@@ -15,8 +15,9 @@ from store.database import Database
 from store.event import Event
 from store.event_counts import Facet
 from store.event_filter import EventFilter
+from store.event_selection import Cursor
 from store.query import parse
-from store.repository import Cursor, EventRepository
+from store.repository import EventRepository
 from tests.events import NOON, make_event
 from tests.store.oracle import run_sql
 

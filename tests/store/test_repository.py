@@ -13,10 +13,11 @@ import pytest
 from store.event import Event
 from store.event_counts import Facet
 from store.event_filter import EVERY_EVENT, EventFilter
+from store.event_selection import Cursor
 from store.query import parse
 from store.query.predicate import compile_predicate
 from store.query.syntax import Node
-from store.repository import Cursor, EventRepository
+from store.repository import EventRepository
 from tests.events import NOON, at, make_event, make_events
 from tests.store.oracle import newest_first, numbers, random_events, random_id
 

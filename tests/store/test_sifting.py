@@ -10,8 +10,9 @@ from sqlalchemy import event as sa_event
 
 from store.database import Database
 from store.event_filter import EventFilter
+from store.event_selection import Cursor
 from store.query import parse
-from store.repository import Cursor, EventRepository
+from store.repository import EventRepository
 from tests.events import NOON, make_event
 from tests.store.oracle import insert_row, numbers
 
