@@ -97,7 +97,8 @@ class Feed:
         )
         self._status_changed = True
         self.caught_up_at = 0.0
-        """When the store was last asked, by `time.monotonic()`, and had nothing that the feed had not."""
+        """When the store was last asked, by `time.monotonic()`, and had nothing that was not handed on by now."""
+        self._read_all_at = 0.0
         self._opening = False
         self._opened = False
         self._starts_over = self._started = False
@@ -234,7 +235,8 @@ class Feed:
             self._awaited = last if behind else 0
         self._holes_read = holes
         if last <= self._merge.position:
-            self.caught_up_at = asked_at
+            self._read_all_at = asked_at
+            self._something_new.set()
         if self._can_close and self._intake.holes == holes:
             self._gaps.close(lost=self._merge.settle())
         await self._store.confirm(self._options.confirm_within)
@@ -322,11 +324,14 @@ class Feed:
 
     def _deliver_frame(self) -> bool:
         self._merge.unreadable(self._store.unreadable)
+        read_all_at = self._read_all_at
         if not (self._status_changed or self._merge.has_news or self._gaps.has_news):
+            self.caught_up_at = read_all_at
             return False
         self._status_changed = False
         status = replace(self._status, repairing=self._gaps.is_open)
         self._deliver(self._merge.take(status, self._gaps.take_changes()))
+        self.caught_up_at = read_all_at
         if self._started:
             self._started = False
             self._started_over.set()

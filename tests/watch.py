@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,8 @@ class Watch:
         self.confirmed: list[UUID] = []
         self.missing: list[UUID] = []
         self.unconfirmed: set[UUID] = set()
+        self.caught_up_at: Callable[[], float] = lambda: 0.0
+        """When the feed says that it had all that the store had."""
         self._ids: set[UUID] = set()
 
     def take(self, arrivals: Arrivals) -> None:
@@ -102,7 +104,9 @@ async def watching(
     """Run a feed and watch it. It must still run at the end, end when cancelled, and leave no task behind."""
     before = asyncio.all_tasks()
     watch = Watch()
-    feed = asyncio.create_task(Feed(reader, bus, watch.take, options=options, **further).run())
+    watched = Feed(reader, bus, watch.take, options=options, **further)
+    watch.caught_up_at = lambda: watched.caught_up_at
+    feed = asyncio.create_task(watched.run())
     try:
         yield watch
         assert not feed.done(), feed.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -231,6 +232,24 @@ async def test_messages_that_take_long_to_decode_are_taken_in_slices(
         assert [event.id for event in watch.events] == [event.id for event in created]
         assert max(len(frame.events) for frame in watch.frames) == 1
         assert watch.tally.recovered == 0
+
+
+async def test_it_has_caught_up_only_once_everything_is_handed_on(store: Application) -> None:
+    slow = asyncio.Event()
+
+    async def hold_what_follows() -> None:
+        store.reader.before["get"] = slow.wait
+
+    async with live(store, FeedOptions(frame=0.01, safety_poll=0.1, confirm_within=60.0)) as watch:
+        # What only the bus has is looked up after each reading.
+        store.bus.publish(wire.encode(Event(event_type="job.failed")))
+        await until(lambda: watch.unconfirmed)
+        await store.create_unannounced(50)
+        since = time.monotonic()
+        store.reader.after_["after"] = hold_what_follows
+        await until(lambda: watch.caught_up_at() >= since)
+        assert watch.counted >= 50
+        slow.set()
 
 
 async def test_a_bare_message_is_unconfirmed_until_the_store_has_it(store: Application) -> None:
