@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.console.commands import EVTOP, WITHIN, emitted
 from tests.console.conftest import Opened
 from tests.pty_console import PrivateHome, PtyConsole
 from tests.terminal_state import assert_terminal_given_back
+from tests.waiting import until
 
 MOUSE_MODES = {1000, 1002, 1003, 1005, 1006, 1015, 1016}
 
@@ -136,3 +139,16 @@ async def test_over_a_slow_line_nothing_moves_by_itself(opened: Opened) -> None:
         field = operator.app.focused
         assert getattr(field, "cursor_blink", None) is False
         assert operator.app.animation_level == "none"
+
+
+async def test_a_timer_that_is_late_as_soon_as_it_begins_is_not_left_out(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the processor is taken away between two looks at the clock: one of these tells the size."""
+    async with opened() as operator:
+        looks = count()
+        fired = asyncio.Event()
+        with monkeypatch.context() as late:
+            late.setattr("textual.timer._time.get_time", lambda: float(next(looks)))
+            operator.app.set_timer(0.01, fired.set)
+            await until(fired.is_set)
