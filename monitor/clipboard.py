@@ -22,10 +22,14 @@ def sequence(text: str, environment: Mapping[str, str]) -> str | None:
     encoded = base64.b64encode(text.encode("utf-8", "replace")).decode()
     if len(encoded) > ENCODED_MAX:
         return None
-    plain = f"\x1b]52;c;{encoded}\x07"
+    return passed_through(f"\x1b]52;c;{encoded}\x07", environment)
+
+
+def passed_through(plain: str, environment: Mapping[str, str]) -> str:
+    """The sequence `plain` so that it reaches the terminal around tmux or screen as well."""
     if environment.get("TMUX"):
-        # tmux takes the plain one itself where `set-clipboard` is on, and passes the wrapped one through where
-        # `allow-passthrough` is.
+        # tmux takes the plain one itself where it knows it and is told to, and passes the wrapped one through where
+        # `allow-passthrough` is on.
         return plain + "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if environment.get("TERM", "").startswith("screen"):
         chunks = [plain[start : start + _SCREEN_CHUNK] for start in range(0, len(plain), _SCREEN_CHUNK)]

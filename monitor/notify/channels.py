@@ -1,0 +1,172 @@
+"""Ways to tell people elsewhere: a command, a webhook, Apprise. Each sends one notification, or says why it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import importlib
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from pydantic import SecretStr
+
+from monitor.notify.wording import Wording
+from monitor.text import clean
+
+COMMAND_WITHIN = 30.0
+WEBHOOK_WITHIN = 10.0
+"""Seconds after which a command is ended, and a server given up."""
+_SAID_MAX = 200
+
+
+class NotifyError(Exception):
+    """It could not be told. One line, without credentials; `again` says whether another try may help."""
+
+    def __init__(self, reason: str, *, again: bool) -> None:
+        super().__init__(clean(reason))
+        self.again = again
+
+
+class Channel(Protocol):
+    """One way to tell people."""
+
+    @property
+    def name(self) -> str:
+        """What the status and the help call it; it holds no credentials."""
+        ...
+
+    async def send(self, wording: Wording) -> None:
+        """Tell it.
+
+        Raises:
+            NotifyError: it could not be told.
+        """
+        ...
+
+
+class Command:
+    """Starts a program: no shell, `words` and then the title as its arguments, the JSON on its standard input."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = tuple(words)
+        self.name = f"command {clean(self._words[0])}"
+
+    async def send(self, wording: Wording) -> None:
+        """Run the program and wait for its end."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._words,
+                wording.title,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                # The keys of the console are not for it.
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise NotifyError(f"{self.name}: {reason or type(error).__name__}", again=False) from None
+        try:
+            async with asyncio.timeout(COMMAND_WITHIN):
+                _, said = await process.communicate(wording.json)
+        except TimeoutError:
+            raise NotifyError(f"{self.name}: not done within {COMMAND_WITHIN:g} s", again=False) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            line = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            raise NotifyError(f"{self.name}: status {process.returncode}: {line[0][:_SAID_MAX]}", again=True)
+
+
+class Webhook:
+    """Posts the JSON to a URL, signed where there is a key.
+
+    The signature is in `X-Evtop-Signature: t=SECONDS,v1=HEX`, HMAC-SHA256 over `SECONDS.BODY`, so that an old request
+    cannot be sent anew. `X-Evtop-Id` is the same for what is told twice.
+    """
+
+    def __init__(
+        self, url: SecretStr, key: SecretStr | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self._url = url
+        self._key = key
+        self._now = now
+        self.name = f"webhook {clean(urlsplit(url.get_secret_value()).hostname or '')}"
+
+    async def send(self, wording: Wording) -> None:
+        """Post it, in a thread of its own."""
+        headers = {"Content-Type": "application/json", "User-Agent": "evtop"}
+        headers["X-Evtop-Id"] = str(wording.identifier)
+        if self._key is not None:
+            moment = int(self._now())
+            headers["X-Evtop-Signature"] = f"t={moment},v1={signature(self._key, moment, wording.json)}"
+        try:
+            await asyncio.to_thread(_post, _request(self._url, wording.json, headers))
+        except HTTPError as error:
+            error.close()
+            # 429 and what is wrong on the other side may be over soon; what it does not like will not be.
+            again = error.code >= 500 or error.code in {408, 429}
+            raise NotifyError(f"{self.name}: answered {error.code}", again=again) from None
+        except (URLError, HTTPException, OSError) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            raise NotifyError(f"{self.name}: {_line_of(reason)}", again=True) from None
+
+
+class Apprise:
+    """Tells it to services that Apprise knows by their URLs, which may hold credentials."""
+
+    def __init__(self, urls: Sequence[SecretStr]) -> None:
+        self._urls = tuple(urls)
+        self.name = "apprise"
+
+    async def send(self, wording: Wording) -> None:
+        """Hand it to Apprise, which is an extra."""
+        try:
+            apprise: Any = importlib.import_module("apprise")
+        except ImportError:
+            raise NotifyError("apprise is not installed: pip install 'evtop[apprise]'", again=False) from None
+        services = apprise.Apprise()
+        for url in self._urls:
+            if not services.add(url.get_secret_value()):
+                raise NotifyError("apprise does not know one of the URLs", again=False)
+        if not await services.async_notify(title=wording.title, body=wording.body):
+            raise NotifyError("apprise: not all services took it", again=True)
+
+
+def signature(key: SecretStr, moment: int, body: bytes) -> str:
+    """HMAC-SHA256 over `moment`, in seconds since 1970, a dot and `body`, in hexadecimal."""
+    return hmac.new(key.get_secret_value().encode(), b"%d." % moment + body, hashlib.sha256).hexdigest()
+
+
+def _request(url: SecretStr, body: bytes, headers: dict[str, str]) -> Request:
+    """A user and a password of the URL go where HTTP wants them (RFC 7617)."""
+    parts = urlsplit(url.get_secret_value())
+    credentials, _, place = parts.netloc.rpartition("@")
+    if credentials:
+        headers["Authorization"] = "Basic " + b64encode(unquote(credentials).encode()).decode()
+    return Request(parts._replace(netloc=place).geturl(), body, headers, method="POST")  # noqa: S310
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirection is an answer that is not 2xx: what was signed for one server is not for another."""
+
+    def redirect_request(self, *_args: Any, **_options: Any) -> None:
+        return None
+
+
+def _post(request: Request) -> None:
+    with build_opener(_NoRedirect).open(request, timeout=WEBHOOK_WITHIN) as answer:
+        answer.read(1)
+
+
+def _line_of(reason: object) -> str:
+    return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
