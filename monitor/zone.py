@@ -58,15 +58,18 @@ class Zone:
         """Hours, minutes and seconds, as in `14:05:11`."""
         return moment.astimezone(self.tzinfo).strftime("%H:%M:%S")
 
-    def full(self, moment: datetime) -> str:
-        """Date, time to the microsecond and zone, as in `2026-11-21 14:05:11.482000 UTC`.
+    def full(self, moment: datetime, *, exact: bool = True) -> str:
+        """Date, time and zone, as in `2026-11-21 14:05:11.482000 UTC`; not `exact`, to the second.
 
         Of a zone that was chosen by name it is the offset, `+01:00`: abbreviations are not unique.
         """
         local = moment.astimezone(self.tzinfo)
-        if self in Zone.USUAL:
-            return local.strftime("%Y-%m-%d %H:%M:%S.%f %Z")
-        return f"{local:%Y-%m-%d %H:%M:%S.%f} {local.isoformat(timespec='minutes')[16:]}"
+        text = local.strftime("%Y-%m-%d %H:%M:%S.%f" if exact else "%Y-%m-%d %H:%M:%S")
+        return (
+            f"{text} {local:%Z}"
+            if self in Zone.USUAL
+            else f"{text} {local.isoformat(timespec='minutes')[16:]}"
+        )
 
 
 Zone.UTC = Zone("UTC", UTC)

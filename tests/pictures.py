@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.snapshots.conftest import Scene, busy_past
+from tests.snapshots.scenes import Scene, busy_past, fill
 from tests.snapshots.test_live import stream
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -29,11 +29,9 @@ async def draw(name: str, say: Callable[[str], None]) -> None:
     """Draw one picture into the documentation."""
     size, keys = PICTURES[name]
     with tempfile.TemporaryDirectory() as folder:
-        scene = Scene(Path(folder), busy_past())
-        async with scene.app.run_test(size=size) as pilot:
-            await scene.before(*keys, act=stream)(pilot)
-            await pilot.pause(0.2)
-            picture = scene.app.export_screenshot(title="evtop")
+        url = f"sqlite:///{folder}/events.db"
+        await fill(url, busy_past())
+        picture = (await Scene(url).pictures((size,), keys, stream))[size]
     # A font fetched from elsewhere would make the picture depend on the network, and tell who looks at it.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
     (DOCS / name).write_text(picture, encoding="utf-8")

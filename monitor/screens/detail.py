@@ -66,7 +66,11 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
 
     def on_mount(self) -> None:
         """Say which keys there are, as they are set."""
-        hints = "  ".join(f"{keys_now([self], keys)} {what}" for keys, what in HINTS)
+        self._show_hints()
+
+    def _show_hints(self) -> None:
+        named = {"v": "tree"} if self._detail.raw else {}
+        hints = "  ".join(f"{keys_now([self], keys)} {named.get(keys, what)}" for keys, what in HINTS)
         self._detail.border_subtitle = Content(clean(hints))
 
     @property
@@ -90,6 +94,7 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
     def action_raw(self) -> None:
         """Show the event as JSON, or its values again."""
         self._detail.action_raw()
+        self._show_hints()
 
     # Taking along
 

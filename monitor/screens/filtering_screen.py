@@ -133,3 +133,4 @@ class FilteringScreen(CountingScreen):
         self.query_one(FilterBar).close()
         self.query_one(KeyHints).display = True
         self.timeline.focus()
+        self.advance()

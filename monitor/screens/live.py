@@ -50,7 +50,7 @@ HINTS = [
 class LiveScreen(FilteringScreen):
     """Timeline with facets, health and alerts beside it and a histogram under it."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     BINDINGS = [
         Binding("Y", "command_line", "Copy the command that shows this again"),
@@ -124,9 +124,9 @@ class LiveScreen(FilteringScreen):
             self._begin_at(start)
         if model.opened:
             hides = self.shown.hides_something
-            self.timeline.empty_text = (
-                "nothing matches the filter · C clears it" if hides else "no events yet"
-            )
+            # While one is typed, C is a letter of it.
+            way_out = "" if self.query_one(FilterBar).display else " · C clears it"
+            self.timeline.empty_text = f"nothing matches the filter{way_out}" if hides else "no events yet"
         self.timeline.advance()
 
     @property

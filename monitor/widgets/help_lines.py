@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from textual.events import Resize
 
-from monitor.text import clean, fit
+from monitor.text import cell_width, clean, fit
 from monitor.widgets.event_detail import wrap
 from monitor.widgets.lines import LineList, Part
 
 Section = tuple[str, Iterable[tuple[str, str]]]
 """A title and (term, meaning) pairs."""
-_TERM = 24
+_TERM_MIN, _TERM_MAX = 12, 24
+"""Cells for the terms of a section, and the blanks after them."""
 
 
 class HelpLines(LineList):
@@ -34,10 +35,12 @@ class HelpLines(LineList):
         for number, (title, pairs) in enumerate(self._sections):
             if title:
                 self._lines.extend([*([[]] if number else []), [(title, "strong")]])
+            longest = max((cell_width(clean(term)) for term, _ in pairs), default=0)
+            room = max(_TERM_MIN, min(longest + 2, _TERM_MAX))
             for term, meaning in pairs:
-                texts = wrap(clean(meaning), max(10, width - _TERM - 2)) or [""]
+                texts = wrap(clean(meaning), max(10, width - room - 2)) or [""]
                 for index, text in enumerate(texts):
-                    label = fit(clean(term), _TERM) if index == 0 else " " * _TERM
+                    label = fit(clean(term), room) if index == 0 else " " * room
                     self._lines.append([(f"  {label}", "accent"), (text, "")])
         self.lines_changed()
 

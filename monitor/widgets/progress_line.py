@@ -25,8 +25,9 @@ class ProgressLine(Lines):
         """Show how far `what` is: `share` from 0 to 1, or None while that is not known; `told` says it in numbers."""
         if (new := (what, share, told, hint)) != self._told:
             self._told = new
-            self.display = True
+            # In this order: to refresh what has no place yet has Textual lay all out, and tell no one that has shrunk.
             self.refresh()
+            self.display = True
 
     def hide(self) -> None:
         """There is nothing to tell any more."""

@@ -35,8 +35,8 @@ class ResourceHeader(Lines):
         else:
             status.append((clean(facts.status.status), _style(facts.status.status)))
             status.append((f"  for {age(facts.status.since, now)}", ""))
-            status.append((f", since {zone.full(facts.status.since)}", "dim"))
-        seen: list[Part] = [("first     ", "dim"), (zone.full(first) if first else "–", "")]
+            status.append((f", since {zone.full(facts.status.since, exact=False)}", "dim"))
+        seen: list[Part] = [("first     ", "dim"), (zone.full(first, exact=False) if first else "–", "")]
         seen.append((f"   {_counted(count, 'event')}", ""))
         if facts.as_secondary:
             seen.append((f", {facts.as_secondary:,} of the loaded in its secondary role", "dim"))

@@ -130,7 +130,9 @@ def event_parts(event: Event, columns: Columns, zone: Zone, now: datetime, look:
 def gap_parts(gap: Gap, width: int, zone: Zone) -> list[Part]:
     """A gap as a ruled line: its span, its cause, what became of it."""
     style = {GapState.LOST: "error", GapState.REPAIRED: "dim"}.get(gap.state, "warning")
-    return [(fit(f"······ {gap_text(gap, zone)} " + "·" * width, width, ellipsis="·"), style)]
+    text = f"······ {gap_text(gap, zone)}"
+    ruled = f"{text} " + "·" * (width - cell_width(text) - 1)
+    return [(fit(ruled if cell_width(text) < width else text, width), style)]
 
 
 def gap_text(gap: Gap, zone: Zone) -> str:

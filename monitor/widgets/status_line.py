@@ -85,8 +85,6 @@ class StatusLine(Lines):
                 (f" {text}", style),
             ]
         ]
-        if vitals.retry:
-            groups.append([(vitals.retry, "dim")])
         if vitals.stale:
             groups.append([(f"✖ {vitals.stale}", "error")])
         elif status.store_error:
@@ -95,6 +93,8 @@ class StatusLine(Lines):
             groups.append([("▲ gap, repairing", "warning")])
         if vitals.firing:
             groups.append([(f"▲ {vitals.firing:,} firing", "error")])
+        if vitals.retry:
+            groups.append([(vitals.retry, "dim")])
         serious = (
             ("dropped", tally.dropped),
             ("gaps", vitals.open_gaps),

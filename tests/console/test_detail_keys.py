@@ -158,7 +158,9 @@ async def test_v_shows_the_json_and_the_tree_again(opened: Opened) -> None:
     async with opened(stored=STORED) as operator:
         await opened_detail(operator)
         await go_to(operator, "metadata", "tags", 0)
+        assert " v JSON " in str(operator.app.screen.query_one("#detail").border_subtitle)
         await operator.press("v")
+        assert " v tree " in str(operator.app.screen.query_one("#detail").border_subtitle)
         assert '"exit code": "in use"' in operator.text()
         assert "\\u001b[31mThe Wire" in operator.text()
         await operator.press("v")

@@ -554,3 +554,12 @@ async def test_the_cursor_stays_on_its_component_while_the_list_is_sorted_anew(o
         await operator.sees(lambda: "down" in operator.text("#health"))
         await operator.press("enter")
         assert "indexer/c" in operator.text()
+
+
+async def test_while_a_filter_is_typed_nothing_is_said_of_keys_that_are_letters(opened: Opened) -> None:
+    async with opened() as operator:
+        await operator.press("slash", *"type:dow")
+        await operator.sees(lambda: "nothing matches the filter" in operator.text("#timeline"))
+        assert "C clears it" not in operator.text("#timeline")
+        await operator.press("enter")
+        assert "nothing matches the filter · C clears it" in operator.text("#timeline")

@@ -1,32 +1,33 @@
-"""Scenes for snapshots: a fixed past, a fixed clock, and something that happens live."""
+"""Snapshots: each scene is drawn once, by one console, and compared at every size."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import sys
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
+from textual.app import App
 
-from monitor.app import EvtopApp
-from monitor.backend import Backend
-from monitor.demo.application import seed_history
 from monitor.fit.choices import TerminalFit
-from monitor.screens.reading_screen import ReadingScreen
 from store.event import Event
-from store.events import EventStore
-from store.memory_bus import MemoryBus
-from tests.events import make_event
-from tests.waiting import until
+from tests.snapshots.scenes import Act, Scene, Size, busy_past, fill
 
-NOW = datetime(2026, 11, 21, 14, 5, 12, tzinfo=UTC)
 BASELINE = (3, 11)
 """The Python whose pictures are kept: another one may draw them differently."""
+SIZES = ((120, 40), (80, 24), (200, 50))
+"""The terminals that every screen is drawn on."""
 
-Act = Callable[["Scene", Pilot[None]], Coroutine[Any, Any, None]]
+
+def at(*sizes: Size) -> pytest.MarkDecorator:
+    """One console, opened at the first of the `sizes` and then resized, is drawn at each of them."""
+    return pytest.mark.parametrize("size", sizes, ids=[f"{width}x{height}" for width, height in sizes])
+
+
+at_every_size = at(*SIZES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,113 +35,77 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"snapshots are drawn with Python {'.'.join(map(str, BASELINE))}")
 
 
-class Scene:
-    """A console over a past, and what happens on it before its picture is taken."""
+class Picture(App[str]):
+    """A picture that was taken already, for `snap_compare`, which runs an application for each."""
 
-    def __init__(
-        self, folder: Path, past: list[Event], *, with_bus: bool = True, fit: TerminalFit | None = None
-    ) -> None:
-        self._url = f"sqlite:///{folder / 'events.db'}"
-        self._past = past
-        self.bus = MemoryBus() if with_bus else None
-        self.store: EventStore | None = None
-        self.app = EvtopApp(
-            self._connect,
-            name="production",
-            places=[("store", "sqlite:///events.db"), ("bus", "bus.sock")],
-            now=lambda: NOW,
-            tick=lambda: 0.0,
-            fit=fit,
-        )
+    def __init__(self, svg: str) -> None:
+        super().__init__()
+        self._svg = svg
 
-    async def _connect(self) -> Backend:
-        async with await EventStore.open(self._url) as past:
-            await past.create_many(self._past)
-        self.store = await EventStore.open(self._url, self.bus)
-        return Backend(self.store, self.bus, now=lambda: NOW)
-
-    async def opened(self, pilot: Pilot[None]) -> None:
-        """Wait until the store was read and drawn."""
-        await until(lambda: self.app.model.opened)
-        await pilot.pause()
-
-    async def happens(self, pilot: Pilot[None], *events: Event) -> None:
-        """Record events and wait until they are on the screen."""
-        assert self.store is not None
-        before = self.app.model.tally.received
-        await self.store.create_many(events)
-        await until(lambda: self.app.model.tally.received == before + len(events))
-        await pilot.pause()
-
-    def before(
-        self, *keys: str, act: Act | None = None
-    ) -> Callable[[Pilot[None]], Coroutine[Any, Any, None]]:
-        """What to do before the picture: open, `act`, press `keys`."""
-
-        async def run(pilot: Pilot[None]) -> None:
-            await self.opened(pilot)
-            if act is not None:
-                await act(self, pilot)
-            await pilot.press(*keys)
-            await pilot.pause()
-            screen = self.app.screen
-            if isinstance(screen, ReadingScreen):
-                await until(lambda: not (screen.is_reading or screen.timeline.searched))
-                await pilot.pause()
-
-        return run
+    def run(self, **_: Any) -> str:
+        """The picture."""
+        return self._svg
 
 
-def busy_past() -> list[Event]:
-    """Six hours of the simulated application, and trouble at the end of it."""
-    return [*seed_history(6.0, seed=1, end=NOW - timedelta(seconds=100)), *trouble()]
+class Past:
+    """Stores that are filled once for all tests; each scene has its own copy of one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def copied(self, name: str, events: Callable[[], list[Event]], folder: Path) -> str:
+        """The URL of a store with `events`, which are those of all stores of this `name`."""
+        filled = self._folder / f"{name}.db"
+        if not filled.exists():
+            asyncio.run(fill(f"sqlite:///{filled}", events()))
+        return f"sqlite:///{shutil.copy(filled, folder / 'events.db')}"
 
 
-def trouble() -> list[Event]:
-    """An indexer degrades and goes down, its downloads fail, a job fails."""
-    started = NOW - timedelta(seconds=95)
-    indexer = {"event_type": "indexer.health_changed", "resource_type": "indexer", "resource_id": "tidepool"}
-    events = [
-        make_event(1, **indexer, status="degraded", severity="warning", metadata={"reason": "slow answers"}),
-        make_event(2, **indexer, status="down", severity="error", metadata={"reason": "no answer for 60 s"}),
-    ]
-    events += [
-        make_event(
-            10 + number,
-            event_type="download.failed",
-            resource_type="download",
-            resource_id=f"9f3{number}",
-            secondary_resource_type="series",
-            secondary_resource_id="station-umbra",
-            status="failed",
-            metadata={"error": "tracker timed out", "title": "Station Umbra"},
-        )
-        for number in range(6)
-    ]
-    events.append(
-        make_event(
-            20,
-            event_type="job.failed",
-            actor_type="job",
-            actor_id="rss-sync",
-            resource_type="job",
-            resource_id="rss-sync",
-            status="failed",
-            metadata={"error": "tidepool: connection timed out after 30 s", "duration_ms": 30012},
-        )
-    )
-    return [
-        event.model_copy(update={"inserted_at": started + timedelta(seconds=9 * number)})
-        for number, event in enumerate(events)
-    ]
+@pytest.fixture(scope="session")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    return Past(tmp_path_factory.mktemp("past"))
 
 
-def just_now(number: int, seconds: float = 0.0, **fields: Any) -> Event:
-    """An event `seconds` before the clock that stands still."""
-    return make_event(number, inserted_at=NOW - timedelta(seconds=seconds), **fields)
+@pytest.fixture(scope="session")
+def taken() -> dict[str, dict[Size, str]]:
+    """The pictures of each scene by size: one console draws them all, whichever size is asked for first."""
+    return {}
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    """The console over a busy past."""
-    return Scene(tmp_path, busy_past())
+def size() -> Size:
+    """The size of a test that has no `at_every_size`."""
+    return SIZES[0]
+
+
+Drawn = Callable[..., bool]
+
+
+@pytest.fixture
+def drawn(
+    request: pytest.FixtureRequest,
+    size: Size,
+    past: Past,
+    taken: dict[str, dict[Size, str]],
+    tmp_path: Path,
+    snap_compare: Any,
+) -> Drawn:
+    """Draw a scene, and compare it with its snapshot: `act` happens, then `keys` are pressed."""
+
+    def draw(
+        *keys: str,
+        act: Act | None = None,
+        events: Callable[[], list[Event]] = busy_past,
+        with_bus: bool = True,
+        fit: TerminalFit | None = None,
+    ) -> bool:
+        marked = [mark.args[1] for mark in request.node.iter_markers("parametrize") if mark.args[0] == "size"]
+        sizes: tuple[Size, ...] = marked[0] if marked else (size,)
+        # The name of the test without its size, if it has one.
+        name = request.node.nodeid.replace(f"{size[0]}x{size[1]}", "")
+        if size not in taken.get(name, {}):
+            scene = Scene(past.copied(events.__name__, events, tmp_path), with_bus=with_bus, fit=fit)
+            taken[name] = asyncio.run(scene.pictures(sizes, keys, act))
+        return snap_compare(Picture(taken[name][size]))
+
+    return draw

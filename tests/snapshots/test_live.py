@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from textual.pilot import Pilot
 
+from store.errors import StoreUnavailableError
 from store.events import EventStore
+from store.repository import EventRepository
 from store.wire import encode
-from tests.snapshots.conftest import Scene, just_now
+from tests.snapshots.conftest import Drawn, at, at_every_size
+from tests.snapshots.scenes import Scene, just_now, nothing, one_event
 from tests.waiting import until
-
-SIZES = [(120, 40), (80, 24)]
 
 
 async def stream(scene: Scene, pilot: Pilot[None]) -> None:
@@ -62,8 +60,8 @@ async def counted(scene: Scene, pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_live(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_live(drawn: Drawn) -> None:
     """The stream is live and follows its newest row: a dotted line that says when the connection was lost, and
     that 3 events were recovered. The job above it is marked `?`: only the bus knows it. Above that a download
     failed with an escape sequence, markup and a right-to-left override in its error, shown as harmless signs.
@@ -72,11 +70,11 @@ def test_live(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
     indexer down on top of the health pane, the alerts pane framed in red. At 80 columns only the timeline and
     the histogram; nothing wraps.
     """
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=stream))
+    assert drawn(act=stream)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_reconnecting(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_reconnecting(drawn: Drawn) -> None:
     """Red `reconnecting` on the status line with the reason and, where there is room, the next try; a gap is open.
 
     The last row of the timeline is the open gap: events may be missing there.
@@ -88,11 +86,28 @@ def test_reconnecting(scene: Scene, snap_compare: Any, size: tuple[int, int]) ->
         await until(lambda: scene.app.model.open_gaps == 1)
         await pilot.pause()
 
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=lose))
+    assert drawn(act=lose)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_what_cannot_be_trusted(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_neither_bus_nor_store(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red `reconnecting`, since when the picture is stale, and what fires; with room, the next try and why."""
+
+    async def gone(_: EventRepository) -> int:
+        raise StoreUnavailableError("EVTOP_STORE sqlite:///events.db: unable to open the file")
+
+    async def lose(scene: Scene, pilot: Pilot[None]) -> None:
+        assert scene.bus is not None
+        monkeypatch.setattr(EventRepository, "last_position", gone)
+        scene.bus.disconnect("connection refused", retry_in=1.5)
+        await until(lambda: scene.app.model.status.stale_since and scene.app.model.open_gaps == 1)
+        await pilot.pause()
+
+    assert drawn(act=lose)
+
+
+@at_every_size
+def test_what_cannot_be_trusted(drawn: Drawn) -> None:
     """A red dotted line: 5 of 7 lost, which the store does not have. Below it a row from the future, marked `?`.
 
     The status line counts 5 lost in red, says that the clock of web-1 is 92 s ahead, and counts 7 missed in amber. At
@@ -113,102 +128,75 @@ def test_what_cannot_be_trusted(scene: Scene, snap_compare: Any, size: tuple[int
         await until(lambda: scene.app.model.timeline.unconfirmed)
         await pilot.pause()
 
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=mislead))
+    assert drawn(act=mislead)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_polling_without_a_bus(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_polling_without_a_bus(drawn: Drawn) -> None:
     """No bus: `polling` in amber with the reason `no bus` beside it."""
-    scene = Scene(tmp_path, [just_now(1, 30)], with_bus=False)
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before())
+    assert drawn(events=one_event, with_bus=False)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_nothing_yet(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_nothing_yet(drawn: Drawn) -> None:
     """An empty store: each pane says in one dim line that there is nothing, and what would be there."""
-    scene = Scene(tmp_path, [])
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before())
+    assert drawn(events=nothing)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_reading_while_events_arrive(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
-    """The cursor stands six rows above the end; the frame says `+2 new`, the row's number, and that G follows."""
-
-    async def read(scene: Scene, pilot: Pilot[None]) -> None:
-        await pilot.press(*["k"] * 6)
-        await scene.happens(pilot, just_now(1001), just_now(1002))
-
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=read))
-
-
-def test_frozen(scene: Scene, snap_compare: Any) -> None:
-    """The frame says `+2 new · frozen · space resumes`; the status line counts 2 received all the same."""
-
-    async def freeze(scene: Scene, pilot: Pilot[None]) -> None:
-        await pilot.press("space")
-        await scene.happens(pilot, just_now(1001), just_now(1002))
-
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before(act=freeze))
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_filtered(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_filtered(drawn: Drawn) -> None:
     """Only failures and warnings; the title shows the filter, the histogram's title how many it hides."""
 
     async def filter_it(scene: Scene, pilot: Pilot[None]) -> None:
-        await pilot.press("slash", *"severity>=warning -actor:user:ana", "enter")
+        await scene.types(pilot, "slash", "severity>=warning -actor:user:ana")
+        await pilot.press("enter")
         await counted(scene, pilot)
 
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=filter_it))
+    assert drawn(act=filter_it)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_broken_filter(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_a_broken_filter(drawn: Drawn) -> None:
     """The query is over the line of completions, which is empty, and in red the column and the nearest field name."""
 
     async def type_it(scene: Scene, pilot: Pilot[None]) -> None:
-        scene.app.screen.query_one("Input").cursor_blink = False  # pyright: ignore[reportAttributeAccessIssue]
-        await pilot.press("slash", *"typ:download.failed")
+        await scene.types(pilot, "slash", "typ:download.failed")
         error = scene.app.screen.query_one("#filter-error")
         await until(lambda: error.display)
         await pilot.pause()
 
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=type_it))
+    assert drawn(act=type_it)
 
 
-def test_categories_muted_and_soloed(scene: Scene, snap_compare: Any) -> None:
+def test_categories_muted_and_soloed(drawn: Drawn) -> None:
     """The facets have the focus. One type is the only one shown: its dot is ringed, all others are hollow."""
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "j", "j", "X"))
+    assert drawn("2", "j", "j", "X")
 
 
-def test_side_panes_over_the_timeline(scene: Scene, snap_compare: Any) -> None:
+@at((80, 24))
+def test_side_panes_over_the_timeline(drawn: Drawn) -> None:
     """At 80 columns `s` lays facets, health and alerts over the left of the timeline, which stays in place."""
-    assert snap_compare(scene.app, terminal_size=(80, 24), run_before=scene.before("s"))
+    assert drawn("s")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_minimum_severity_prompt(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_minimum_severity_prompt(drawn: Drawn) -> None:
     """The bottom line asks for the minimum severity, with the digit for each."""
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before("exclamation_mark"))
+    assert drawn("exclamation_mark")
 
 
-def test_relative_times(scene: Scene, snap_compare: Any) -> None:
-    """The time column says how long ago each event was, right-aligned."""
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("t", "t"))
-
-
-def test_facets_of_another_field(scene: Scene, snap_compare: Any) -> None:
+def test_facets_of_another_field(drawn: Drawn) -> None:
     """Severities by glyph, letter and colour; errors are up in amber; the frame says 2/5, and that the keys are ← →."""
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "right"))
+    assert drawn("2", "right")
 
 
-def test_searching_the_facets(scene: Scene, snap_compare: Any) -> None:
+def test_searching_the_facets(drawn: Drawn) -> None:
     """Only types with `fail` in them and their categories; what is typed stands in the lower edge of the pane."""
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before("2", "slash", *"fail"))
+    assert drawn("2", "slash", *"fail")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_span_of_the_histogram(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_a_span_of_the_histogram(drawn: Drawn) -> None:
     """Five minutes a bar. The span lies between the cursor and a bracket, its numbers stand in the title.
 
     Errors in red at the foot of the bars, warnings in amber over them, E and W under them.
@@ -219,10 +207,10 @@ def test_a_span_of_the_histogram(scene: Scene, snap_compare: Any, size: tuple[in
         await counted(scene, pilot)
         await pilot.press(*"hhh", "space", *"hhhh")
 
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=mark))
+    assert drawn(act=mark)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_heatmap(scene: Scene, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_the_heatmap(drawn: Drawn) -> None:
     """A row each for E, W, I and those without a severity, denser where there were more, and each row's peak."""
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before("i", "v", "escape"))
+    assert drawn("i", "v", "escape")

@@ -66,3 +66,7 @@ def test_the_text_of_a_gap_is_told_where_its_row_is_too_short() -> None:
     [(row, _)] = gap_parts(gap, 60, Zone.UTC)
     assert cell_width(row) == 60
     assert row.startswith("······ gap 12:00:00")
+    assert row.endswith("…")
+    [(row, _)] = gap_parts(gap, 200, Zone.UTC)
+    assert cell_width(row) == 200
+    assert row.endswith(" " + "·" * (200 - cell_width(cut_gap(gap, 100, Zone.UTC)) - 8))

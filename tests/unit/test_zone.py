@@ -48,6 +48,7 @@ def test_a_named_zone_is_called_by_its_name_and_its_offset() -> None:
     assert berlin.full(summer) == "2026-07-01 16:05:00.000000 +02:00"
     assert berlin.stamp(MOMENT, MOMENT) == "15:05:11.482"
     assert zone_named("-09:30").clock(MOMENT) == "04:35 -09:30"
+    assert berlin.full(MOMENT, exact=False) == "2026-11-21 15:05:11 +01:00"
     assert zone_named("-0930").full(MOMENT) == "2026-11-21 04:35:11.482713 -09:30"
 
 
@@ -88,6 +89,7 @@ def test_utc_is_written_as_such() -> None:
     assert Zone.UTC.minute(MOMENT) == "14:05"
     assert Zone.UTC.second(MOMENT) == "14:05:11"
     assert Zone.UTC.full(MOMENT) == "2026-11-21 14:05:11.482713 UTC"
+    assert Zone.UTC.full(MOMENT, exact=False) == "2026-11-21 14:05:11 UTC"
     assert Zone.UTC.stamp(MOMENT, MOMENT) == "14:05:11.482"
 
 
