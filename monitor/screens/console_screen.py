@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SILENT_AFTER = 1.0
 """Seconds beyond the usual delay after which the picture is as late as the newest event is old."""
+TENTHS_UNTIL = 60.0
+"""Seconds of delay of which tenths are told."""
 Answer = TypeVar("Answer")
 Selection = Node | EventFilter
 """What is asked of the store: a query, or a filter with a span of time."""
@@ -171,7 +173,7 @@ class ConsoleScreen(Screen[None]):
 def _lag(silence: float, delivery: float | None, link: Link) -> str:
     """How late the picture is: the delay of the last batch while events keep coming, else the silence since."""
     if delivery is not None and silence < delivery + SILENT_AFTER:
-        return f"{max(0.0, delivery):.1f} s"
+        return f"{max(0.0, delivery):.1f} s" if delivery < TENTHS_UNTIL else lasted(round(delivery))
     # While the feed lives, silence is no news that a quiet line should be kept busy with.
     return lasted(round(silence), is_exact=link is not Link.LIVE)
 

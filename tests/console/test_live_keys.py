@@ -563,3 +563,9 @@ async def test_while_a_filter_is_typed_nothing_is_said_of_keys_that_are_letters(
         assert "C clears it" not in operator.text("#timeline")
         await operator.press("enter")
         assert "nothing matches the filter · C clears it" in operator.text("#timeline")
+
+
+async def test_a_long_delay_is_told_in_one_unit(opened: Opened) -> None:
+    async with opened(stored=[make_event(1, inserted_at=at(3599))]) as operator:
+        await operator.store.create(make_event(2, inserted_at=at(10)))
+        await operator.sees(lambda: "lag 59 min " in operator.text("#status"))
