@@ -200,6 +200,21 @@ def test_the_view_that_is_shown_is_one(tmp_path: Path) -> None:
     assert None not in astuple(views.by_name["failed downloads"])
 
 
+def test_the_list_of_features_leads_to_places_that_are_there_and_counts_right() -> None:
+    """`docs/features.md`: each link has its heading, and the numbers in its first sentence are those of its rows."""
+    features = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    for file, heading in re.findall(r"]\(([^)#]+)#?([^)]*)\)", features):
+        text = (ROOT / "docs" / file).read_text(encoding="utf-8")
+        headings = [
+            line.lstrip("# ").lower().replace(" ", "-") for line in text.splitlines() if line[:2] == "##"
+        ]
+        assert not heading or heading in headings, f"{file}#{heading}"
+    answers = re.findall(r"\| (?:\*\*(yes)\*\*|(partly)|(not yet)) \|", features)
+    counted = [sum(answer[place] != "" for answer in answers) for place in range(3)]
+    assert [int(told) for told in re.findall(r"(\d+) times", features)] == counted
+    assert sum(counted) == len(re.findall(r"^\| (?!feature|-)", features, re.MULTILINE))
+
+
 def test_links_and_pictures_are_there() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert "docs/console.svg" in targets
