@@ -29,14 +29,12 @@ from store.event_selection import (
     precedes,
     recheck,
 )
+from store.id_chunks import id_chunks
 from store.query.predicate import Predicate
 from store.query.syntax import UNSTORABLE
 from store.rollups import RollupCount
 from store.sifting import Beyond, sift
 from store.tables import events
-
-_ID_CHUNK = 500
-
 
 _ROWS_AT_ONCE = 2000
 
@@ -108,15 +106,19 @@ class EventPages:
 
     async def holding(self, claims: Mapping[int, UUID]) -> set[int]:
         """The positions of those claims that are true: whose id is stored at their position, readable or not."""
+        held: set[int] = set()
         if not claims:
-            return set()
-        # By id as well, so that no id that something else wrote has to be read.
-        statement = select(events.c.position, events.c.id).where(
-            events.c.position.between(min(claims), max(claims)), events.c.id.in_(claims.values())
-        )
+            return held
         async with self._database.read() as connection:
-            rows = (await connection.execute(statement)).all()
-        return {position for position, identifier in rows if claims.get(position) == identifier}
+            for positions in id_chunks(sorted(claims)):
+                # By id as well, so that no id that something else wrote has to be read.
+                statement = select(events.c.position, events.c.id).where(
+                    events.c.position.between(positions[0], positions[-1]),
+                    events.c.id.in_([claims[position] for position in positions]),
+                )
+                rows = (await connection.execute(statement)).all()
+                held.update(position for position, identifier in rows if claims.get(position) == identifier)
+        return held
 
     async def resource_events(
         self,
@@ -170,10 +172,8 @@ class EventPages:
 
     async def get(self, ids: Iterable[UUID]) -> list[Event]:
         """The stored events among `ids`, in no order."""
-        wanted = list(ids)
         found: list[Event] = []
-        for start in range(0, len(wanted), _ID_CHUNK):
-            chunk = wanted[start : start + _ID_CHUNK]
+        for chunk in id_chunks(list(ids)):
             found.extend(await self._page(select(*COLUMNS).where(events.c.id.in_(chunk)), len(chunk)))
         return found
 

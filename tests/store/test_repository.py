@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Engine, event
 
 from store.event import Event
 from store.event_counts import Facet
@@ -295,6 +297,27 @@ async def test_claims_to_be_stored_are_told_from_the_truth(repository: EventRepo
     assert await repository.holding(true) == set(true)
     assert await repository.holding({**true, **false}) == set(true) - {1}
     assert await repository.holding({}) == set()
+
+
+async def test_looking_claims_up_makes_few_statements_however_many_there_are(
+    repository: EventRepository,
+) -> None:
+    stored = (await repository.append(make_events(600))).events
+    asked: set[str] = set()
+
+    def note(*arguments: Any) -> None:
+        asked.add(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for count in range(590, 601):
+            some = {each.position or 0: each.id for each in stored[:count]}
+            assert await repository.holding(some) == set(some)
+            assert len(await repository.get(some.values())) == count
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    # Each for 512 ids and for 128; and what begins a transaction.
+    assert len([text for text in asked if "SELECT" in text]) <= 5
 
 
 async def test_a_cleared_store_is_as_new(repository: EventRepository) -> None:
