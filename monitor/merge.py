@@ -11,6 +11,7 @@ from monitor.model.announcements import Announcements
 from monitor.model.arrivals import Arrivals, Correction, FeedStatus, Opening, Refusal, Tally
 from monitor.model.catching_up import KnownIds, Seen, Watermark
 from monitor.model.gaps import Gap
+from monitor.model.lean import LeanEvents
 from store import wire
 from store.event import Event
 from store.signing import Signature, Signer
@@ -49,6 +50,7 @@ class Merge:
         self._floor = 0
         self._announcements = Announcements()
         self._confirmations = Confirmations()
+        self._lean = LeanEvents()
         self._tally = Tally()
         self._shown_tally = Tally()
         self._frame = _Frame()
@@ -132,6 +134,7 @@ class Merge:
             self._tally = replace(self._tally, duplicates=self._tally.duplicates + 1)
         if before or (position is not None and position <= self._floor):
             return False
+        event = self._lean.lean(event)
         is_signed = self._is_signed(payload)
         if position is None or is_signed is False:
             self._frame.unconfirmed.add(event.id)
@@ -155,7 +158,7 @@ class Merge:
         if before or position <= self._floor:
             return False
         self._announcements.stored(position)
-        self._frame.events.append(event)
+        self._frame.events.append(self._lean.lean(event))
         return True
 
     def judge(self, looked_at: Iterable[int], held: Collection[int]) -> None:

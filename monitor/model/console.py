@@ -17,7 +17,7 @@ from monitor.model.marks import Marks
 from monitor.model.rates import RateMeter
 from monitor.model.seen import Seen
 from monitor.model.skew import ClockSkew
-from monitor.model.timeline import CAPACITY, Timeline
+from monitor.model.timeline import CAPACITY, WHOLE, Timeline
 
 LATE_AFTER = timedelta(seconds=10)
 REFUSALS_KEPT = 100
@@ -31,7 +31,7 @@ class ConsoleModel:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self.timeline = Timeline(capacity)
+        self.timeline = Timeline(capacity, WHOLE if capacity > CAPACITY else None)
         self.counts = MinuteCounts()
         seen = Seen(self.counts, self.timeline)
         self.facets = FacetCounts(seen)

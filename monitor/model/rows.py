@@ -9,24 +9,35 @@ from operator import itemgetter
 from typing import overload
 
 from monitor.model.gaps import Gap
+from monitor.model.packed_events import PACK, PackedEvents
 from store.event import Event
 
 Row = Event | Gap
 SortKey = tuple[datetime, int]
 
-
+UNPACKED_MAX = 8
+"""Packs that were looked at last and are kept whole beside: the rows in sight are of one or two."""
 _key, _row = itemgetter(0), itemgetter(1)
 
 
 class Rows(Sequence[Row]):
-    """A list of rows kept sorted by `sort_key`. Appending in order is O(1), which is what live events do."""
+    """A list of rows kept sorted by `sort_key`. Appending in order is O(1), which is what live events do.
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
-        self._rows: list[Row] = []
+    The newest `whole` rows are kept as they are, of those before them the events are packed: None packs none. A row
+    that was packed is another object each time it is made whole, and equal.
+    """
+
+    def __init__(self, rows: Iterable[Row] = (), whole: int | None = None) -> None:
+        self._rows: list[Row | PackedEvents] = []
+        """In place of an event that is packed, what it is packed in."""
         self._keys: list[SortKey] = []
         self.version = 0
         """Another number after every change."""
         self._touched: SortKey | None = None
+        self._whole = whole
+        self._packed_to: SortKey | None = None
+        """Rows from here on are still to be packed; None when none was packed yet."""
+        self._unpacked: dict[PackedEvents, dict[SortKey, Event]] = {}
         self.add(rows)
 
     def __len__(self) -> int:
@@ -39,10 +50,18 @@ class Rows(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
 
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
-        return self._rows[index]
+        if self._packed_to is None:
+            # As in most consoles: nothing was packed yet.
+            return self._rows[index]  # pyright: ignore[reportReturnType]
+        if isinstance(index, slice):
+            return list(map(self._made_whole, self._keys[index], self._rows[index]))
+        row = self._rows[index]
+        return self._made_whole(self._keys[index], row) if isinstance(row, PackedEvents) else row
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
+        if self._packed_to is None:
+            return iter(self._rows)  # pyright: ignore[reportReturnType]
+        return map(self._made_whole, self._keys, self._rows)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Insert `rows`, in any order; a row with the key of a present one replaces it."""
@@ -59,6 +78,7 @@ class Rows(Sequence[Row]):
             else:
                 self._keys.insert(index, key)
                 self._rows.insert(index, row)
+        self._pack_far()
 
     def add_new(self, events: Iterable[Event]) -> list[tuple[SortKey, Event]]:
         """Insert those of `events`, in any order, whose key is not there yet. Returns them with their keys, sorted."""
@@ -85,6 +105,7 @@ class Rows(Sequence[Row]):
                 self._rows.insert(index, row)
         keys.extend(map(_key, pairs[late:]))
         self._rows.extend(map(_row, pairs[late:]))
+        self._pack_far()
 
     def prepend(self, rows: Sequence[Row]) -> None:
         """Insert `rows`, sorted, all of them before the present ones: O(n) once instead of for each."""
@@ -95,20 +116,24 @@ class Rows(Sequence[Row]):
             self._touch(rows[0].sort_key)
         self._keys[:0] = [row.sort_key for row in rows]
         self._rows[:0] = rows
+        if self._packed_to is None:
+            self._pack_far()
+        else:
+            self._pack(0, len(rows))
 
-    def evict_oldest(self, count: int) -> list[Row]:
-        """Remove and return the `count` oldest rows."""
-        gone = self._rows[:count]
+    def evict_oldest(self, count: int) -> None:
+        """Remove the `count` oldest rows."""
         self.version += 1
         del self._rows[:count]
         del self._keys[:count]
-        return gone
 
     def evict_newest(self, count: int) -> SortKey:
         """Remove the `count` newest rows, of which there are more. Returns the key of the newest one that stays."""
         del self._rows[-count:]
         del self._keys[-count:]
         self._touch(self._keys[-1])
+        if self._packed_to is not None:
+            self._packed_to = min(self._packed_to, self._keys[-1])
         return self._keys[-1]
 
     def discard(self, key: SortKey) -> None:
@@ -143,6 +168,41 @@ class Rows(Sequence[Row]):
         """
         touched, self._touched = self._touched, None
         return touched
+
+    def following(self, start: int) -> Iterator[Row]:
+        """The rows from number `start` on, one at a time: of a long window, no more are whole at once than need be."""
+        return map(self._made_whole, self._keys[start:], self._rows[start:])
+
+    def _made_whole(self, key: SortKey, row: Row | PackedEvents) -> Row:
+        """`row`, whose key is `key`, as it is when it is whole."""
+        if not isinstance(row, PackedEvents):
+            return row
+        events = self._unpacked.get(row)
+        if events is None:
+            while len(self._unpacked) >= UNPACKED_MAX:
+                del self._unpacked[next(iter(self._unpacked))]
+            events = self._unpacked[row] = row.unpacked()
+        return events[key]
+
+    def _pack_far(self) -> None:
+        """Pack what is no longer among the newest `whole` rows, once it fills a pack."""
+        if self._whole is None or len(self._rows) < self._whole + PACK:
+            return
+        start = 0 if self._packed_to is None else self.index(self._packed_to)
+        stop = len(self._rows) - self._whole
+        stop -= max(0, stop - start) % PACK
+        if start < stop:
+            self._pack(start, stop)
+            self._packed_to = self._keys[stop]
+
+    def _pack(self, start: int, stop: int) -> None:
+        """Pack the events from row number `start` up to and without `stop`; late ones before those stay whole."""
+        for first in range(start, stop, PACK):
+            numbers = range(first, min(first + PACK, stop))
+            events = {number: row for number in numbers if isinstance(row := self._rows[number], Event)}
+            packed = PackedEvents([self._keys[number] for number in events], list(events.values()))
+            for number in events:
+                self._rows[number] = packed
 
     def _touch(self, key: SortKey) -> None:
         self.version += 1

@@ -64,7 +64,7 @@ class Seen:
         self, rows: Rows, matches: Callable[[Event], bool] | None, first: int
     ) -> Iterator[tuple[int, Item, float]]:
         start = rows.index((datetime.fromtimestamp(max(0, first) * 60, UTC), 0))
-        for row in rows[start:]:
+        for row in rows.following(start):
             if isinstance(row, Event) and (matches is None or matches(row)):
                 yield minute_of(row.inserted_at), row, weight(row)
 

@@ -245,16 +245,16 @@ class ShownRows:
         while start and start < len(rows) and self._joins(rows, start):
             # Of a run that is folded: its line counts them.
             start += 1
-        tail, keys, marks = rows[start:], rows.keys(start), self._marks
+        keys, marks = rows.keys(start), self._marks
         before: object = None
         begin = 0
-        for index, (row, key) in enumerate(zip(tail, keys, strict=True)):
+        for index, (row, key) in enumerate(zip(rows.following(start), keys, strict=True)):
             alike = None if isinstance(row, Gap) or marks.marks(key) else likeness(row)
             if index and (alike is None or alike != before or start + index in self._splits):
                 self._add_run(keys[begin:index])
                 begin = index
             before = alike
-        if tail:
+        if keys:
             self._add_run(keys[begin:])
 
     def _resume(self, rows: Rows, start: int) -> int:

@@ -12,8 +12,10 @@ from monitor.model.rows import Rows, SortKey
 from store.event import LAST_ID, Event
 
 CAPACITY = 20_000
-"""Rows kept in the window, and events kept behind it."""
+"""Rows kept in the window, and events kept behind it at most."""
 _EVICTION_SHARE = 20
+WHOLE = 10_000
+"""The newest rows of a window that is longer than `CAPACITY`, and the newest events behind it, which are not packed."""
 _sort_key = attrgetter("sort_key")
 
 
@@ -28,10 +30,13 @@ class Timeline:
     what lies further back is read from the store with the same filter and given to `add_older()`. The window moves
     over the store: where it grows too long on one end, it lets go of the other, and what comes after a window that
     ends in the past is given to `add_newer()`.
+
+    Of a long window, all but the newest `whole` rows and recent events are packed (see `Rows`).
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self.rows = Rows()
+    def __init__(self, capacity: int = CAPACITY, whole: int | None = None) -> None:
+        self._whole = whole
+        self.rows = Rows(whole=self._whole)
         self.attached = True
         self.pending = 0
         self.frozen = False
@@ -43,7 +48,7 @@ class Timeline:
         """Events that the store still did not have when they should have been there."""
         self.filter = Filter()
         self._matches = self.filter.predicate()
-        self._recent = Rows()
+        self._recent = Rows(whole=self._whole)
         self._recent_floor: SortKey | None = None
         self.floor: SortKey | None = None
         """Every matching event from here on is among `rows`; None when that holds for all events."""
@@ -51,6 +56,7 @@ class Timeline:
         """What matches and comes after is to be read from the store; None when `rows` and `recent` have all of it."""
         self._gaps: dict[int, Gap] = {}
         self._capacity = capacity
+        self._recent_capacity = min(capacity, CAPACITY)
         self._matching_recent = 0
 
     @property
@@ -84,7 +90,7 @@ class Timeline:
 
     def open_with(self, newest: Iterable[Event], *, has_older: bool) -> None:
         """Start over with the newest stored events. Rows that someone reads or froze stay until `attach()`."""
-        self._recent = Rows(sorted(newest, key=_sort_key))
+        self._recent = Rows(sorted(newest, key=_sort_key), self._whole)
         self._recent_floor = self._recent.first_key if has_older else None
         if not (self.rows and (self.frozen or self.reading)):
             self._rebuild()
@@ -148,7 +154,7 @@ class Timeline:
         if not rows:
             self._rebuild()
             return
-        self.rows = Rows(rows)
+        self.rows = Rows(rows, self._whole)
         self.floor, self.ceiling = floor, ceiling
         if self.ceiling is None:
             self.join()
@@ -235,7 +241,7 @@ class Timeline:
     def _rebuild(self) -> None:
         matching = self._matching()
         self._matching_recent = len(matching)
-        self.rows = Rows(matching)
+        self.rows = Rows(matching, self._whole)
         self.floor = self._recent_floor
         self.rows.add(self._gaps.values())
         self.attached = True
@@ -246,23 +252,24 @@ class Timeline:
         return [row for row in self._recent if isinstance(row, Event) and self._matches(row)]
 
     def _evict_recent(self) -> None:
-        if len(self._recent) <= self._capacity + self._capacity // _EVICTION_SHARE:
+        excess = len(self._recent) - self._recent_capacity
+        if excess <= self._recent_capacity // _EVICTION_SHARE:
             return
-        gone = [
-            row
-            for row in self._recent.evict_oldest(len(self._recent) - self._capacity)
-            if isinstance(row, Event)
-        ]
+        # By their keys alone, where these tell enough: to look at packed events takes its time.
+        gone = matching = self._recent.keys(0, excess)
+        if self.filter.hides_something:
+            events = self._recent[:excess]
+            matching = [row.sort_key for row in events if isinstance(row, Event) and self._matches(row)]
+        self._recent.evict_oldest(excess)
         self._recent_floor = _raised(self._recent_floor, self._recent.first_key)
-        matching = [event for event in gone if self._matches(event)]
         self._matching_recent -= len(matching)
         if self.frozen or not self.attached:
-            missed = [event.sort_key for event in matching if self._is_missed(event.sort_key)]
+            missed = [key for key in matching if self._is_missed(key)]
             if missed:
                 # Right before the first of them: what is read from there on has them.
                 self.ceiling = (missed[0][0], missed[0][1] - 1)
         if self.unconfirmed or self.not_stored:
-            gone_ids = {event.id for event in gone}
+            gone_ids = {UUID(int=number) for _, number in gone}
             self.unconfirmed -= gone_ids
             self.not_stored -= gone_ids
 

@@ -53,14 +53,21 @@ class TakingAlongScreen(ReadingScreen):
         """Write the incident note, with counts from the store: a file, and the clipboard."""
         rows = self._rows
         marked = self.console.model.marks.events
-        told = marked or [row for row in rows.rows if isinstance(row, Event)]
+        told = marked or [
+            row
+            for direction in (rows.rows, reversed(rows.rows))
+            if (row := next((row for row in direction if isinstance(row, Event)), None))
+        ]
         if not told:
             self.tell("there is nothing that a note could tell")
             return
         self.tell("counting for the note…")
         of = "the bookmarks" if marked else "what is loaded on the timeline"
         first, last = told[0].inserted_at, told[-1].inserted_at
-        inside = {row.id for row in rows.rows if isinstance(row, Event) and first <= row.inserted_at <= last}
+        doubtful = rows.unconfirmed | rows.not_stored
+        # To look at all rows of a long timeline takes its time, and there are hardly ever such.
+        looked_at = rows.rows if doubtful else ()
+        inside = {row.id for row in looked_at if isinstance(row, Event) and first <= row.inserted_at <= last}
         unconfirmed, not_stored = len(inside & rows.unconfirmed), len(inside & rows.not_stored)
         counted = Counted(of, first, last, unconfirmed=unconfirmed, not_stored=not_stored)
         self.run_worker(

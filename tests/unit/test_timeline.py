@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from monitor.model import rows
 from monitor.model.filter import Facet, Filter
 from monitor.model.gaps import Gap, GapState
 from monitor.model.rows import SortKey
@@ -402,7 +403,7 @@ class TimelineMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.timeline = Timeline(self.CAPACITY)
+        self.timeline = self.empty()
         self.stored: list[Event] = []
         self.recent: list[Event] = []
         self.gaps: dict[int, Gap] = {}
@@ -536,7 +537,7 @@ class TimelineMachine(RuleBasedStateMachine):
             if isinstance(row, Gap):
                 assert row.number in self.gaps
             else:
-                assert stored[row.sort_key] is row
+                assert stored[row.sort_key] == row
                 assert self.matches(row)
 
     @invariant()
@@ -564,6 +565,9 @@ class TimelineMachine(RuleBasedStateMachine):
     def the_window_is_bounded(self) -> None:
         assert len(self.timeline.rows) <= 3 * self.CAPACITY + 60
 
+    def empty(self) -> Timeline:
+        return Timeline(self.CAPACITY)
+
     def keys(self) -> list[SortKey]:
         return [row.sort_key for row in self.timeline.rows]
 
@@ -587,5 +591,20 @@ class TimelineMachine(RuleBasedStateMachine):
         return sorted(events, key=lambda event: event.sort_key)
 
 
+class PackedTimelineMachine(TimelineMachine):
+    """The same, with hardly a row that is not packed."""
+
+    def empty(self) -> Timeline:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(rows, "PACK", 4)
+        return Timeline(self.CAPACITY, whole=3)
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+
+RANDOM_USE = settings(derandomize=True, deadline=None, max_examples=120, stateful_step_count=40)
 TestRandomUse = TimelineMachine.TestCase
-TestRandomUse.settings = settings(derandomize=True, deadline=None, max_examples=120, stateful_step_count=40)
+TestRandomUse.settings = RANDOM_USE
+TestRandomUseOfPackedRows = PackedTimelineMachine.TestCase
+TestRandomUseOfPackedRows.settings = RANDOM_USE
