@@ -28,6 +28,7 @@ from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
 from monitor.model.start import Start
+from monitor.model.timeline import CAPACITY
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
@@ -62,7 +63,7 @@ class EvtopApp(HandingOverApp):
     `garbage`, when given, decides when Python collects garbage in this process.
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
     show first. `views` are the saved ones; what is shown at the end goes to `last`.
-    `sources` are the words of the command line that name files to read.
+    `sources` are the words of the command line that name files to read. `window` is how many rows the timeline keeps.
     """
 
     TITLE = "evtop"
@@ -92,9 +93,10 @@ class EvtopApp(HandingOverApp):
         views: ViewFile | None = None,
         last: ViewFile | None = None,
         fit: TerminalFit | None = None,
+        window: int = CAPACITY,
     ) -> None:
         super().__init__(fit)
-        self.model = ConsoleModel()
+        self.model = ConsoleModel(window)
         self._starts_with = start = start or Start()
         self.zone = start.zone
         self.named_zone = None if start.zone in Zone.USUAL else start.zone

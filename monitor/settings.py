@@ -31,10 +31,13 @@ TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 ZONE_VARIABLE = "EVTOP_ZONE"
 """The zone that the console starts in."""
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
+WINDOW_VARIABLE = "EVTOP_WINDOW"
+"""How many rows the timeline keeps."""
 CONFIG_VARIABLE = "EVTOP_CONFIG"
 """Names the file that `monitor.settings_file` reads."""
 VARIABLES = (
     *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE, ZONE_VARIABLE),
+    WINDOW_VARIABLE,
     *TERMINAL_VARIABLES,
 )
 """What evtop reads, but for secrets."""
@@ -43,6 +46,9 @@ SECRET_VARIABLES = (STORE_PASSWORD_FILE, BUS_PASSWORD_FILE, SIGNING_KEY, SIGNING
 PREFIX = "EVTOP_"
 RETENTION_DAYS = 90.0
 """How long events are kept when nothing is said."""
+WINDOW = 20_000
+"""Rows that the timeline keeps when nothing is said."""
+WINDOW_MIN, WINDOW_MAX = 1_000, 100_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,6 +147,22 @@ def retention_days() -> float:
     if not days > 0:
         raise StartError(f"{RETENTION_VARIABLE}: a number of days above 0, or inf")
     return days
+
+
+def window_rows() -> int:
+    """How many rows the timeline keeps: `EVTOP_WINDOW`, else 20,000.
+
+    Raises:
+        StartError: it is no number from 1,000 to 100,000.
+    """
+    text = os.environ.get(WINDOW_VARIABLE)
+    if not text:
+        return WINDOW
+    # Digits alone: `int` takes signs, blanks, underscores and the digits of other scripts as well.
+    rows = int(text) if len(text) <= len(str(WINDOW_MAX)) and text.isascii() and text.isdigit() else 0
+    if not WINDOW_MIN <= rows <= WINDOW_MAX:
+        raise StartError(f"{WINDOW_VARIABLE}: a number from {WINDOW_MIN} to {WINDOW_MAX}")
+    return rows
 
 
 def unknown_variables(environment: Mapping[str, str]) -> Iterable[tuple[str, str | None]]:

@@ -29,10 +29,15 @@ from monitor.settings import (
     SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
     VARIABLES,
+    WINDOW,
+    WINDOW_MAX,
+    WINDOW_MIN,
+    WINDOW_VARIABLE,
     ZONE_VARIABLE,
     Settings,
     default_store,
     unknown_variables,
+    window_rows,
 )
 from monitor.settings_file import KEYS, exposed_password, file_settings, fill_in, settings_file
 from store.bus_url import BUS_SETTING, EMBEDDED, NO_BUS
@@ -48,6 +53,7 @@ DESCRIPTIONS = {
     TAXONOMY_VARIABLE: "TOML files with event types of your own.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
+    WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
     STORE_PASSWORD_FILE: "A file whose first line is the password of the store.",
     BUS_PASSWORD_FILE: "A file whose first line is the password of the bus.",
     SIGNING_KEY_FILE: "A file whose first line is the key that announcements are signed with.",
@@ -66,6 +72,7 @@ _EXAMPLES = {
     TAXONOMY_VARIABLE: '["/etc/evtop/events.toml"]',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: '"Europe/Berlin"',
+    WINDOW_VARIABLE: f"{WINDOW}",
     THEME_VARIABLE: '"dark"',
     ASCII_VARIABLE: '"1"',
     KEYS_VARIABLE: '"/etc/evtop/keys.toml"',
@@ -79,6 +86,7 @@ _DEFAULTS: dict[str, Callable[[], str]] = {
     NAME_VARIABLE: lambda: "local",
     RETENTION_VARIABLE: lambda: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: lambda: "UTC",
+    WINDOW_VARIABLE: lambda: f"{WINDOW}",
 }
 
 app = typer.Typer(help="The settings, and where they come from.", no_args_is_help=True, rich_markup_mode=None)
@@ -121,6 +129,7 @@ def show(
         exposed = exposed_password()
         fill_in()
         used = Settings.from_environment()
+        window_rows()
     except StartError as error:
         fail(str(error))
     for line in (*used.warnings, *([exposed] if exposed else [])):

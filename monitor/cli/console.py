@@ -13,7 +13,7 @@ from monitor.cli.options import fail, say
 from monitor.errors import StartError
 from monitor.fit.choices import Options, TerminalFit
 from monitor.garbage import GarbageCollection, while_importing
-from monitor.settings import ZONE_VARIABLE, Settings
+from monitor.settings import ZONE_VARIABLE, Settings, window_rows
 from store.bus_url import EMBEDDED, NO_BUS
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def open_console(
     _require_terminal()
     try:
         fit = TerminalFit.chosen(options or Options())
+        window = window_rows()
     except StartError as error:
         fail(str(error))
     with while_importing():
@@ -113,6 +114,7 @@ def open_console(
         views=ViewFile.saved(),
         last=ViewFile.last() if keeps_last else None,
         fit=fit,
+        window=window,
     )
     console.set_keymap(keymap)
     console.run(mouse=fit.mouse)

@@ -56,7 +56,13 @@ async def _examine(demo: bool) -> list[Finding]:
     from platform import python_version
 
     from monitor.doctor.bus import examine_bus
-    from monitor.doctor.files import examine_files, examine_settings, examine_views, examine_zone
+    from monitor.doctor.files import (
+        examine_files,
+        examine_settings,
+        examine_views,
+        examine_window,
+        examine_zone,
+    )
     from monitor.doctor.finding import Finding, Result
     from monitor.doctor.store import examine_store
     from monitor.doctor.terminal import examine_terminal
@@ -75,6 +81,7 @@ async def _examine(demo: bool) -> list[Finding]:
         advice = "`evtop config show` tells where each comes from"
         return [*findings, Finding("settings", "use", Result.BROKEN, str(error), advice), *terminal]
     findings += examine_zone(os.environ)
+    findings += examine_window()
     findings += [finding async for finding in examine_store(settings)]
     findings += [finding async for finding in examine_bus(settings)]
     return [*findings, *examine_files(settings, before), *examine_views(ViewFile.saved()), *terminal]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.doctor.finding import Finding, Result
-from monitor.settings import SECRET_VARIABLES, ZONE_VARIABLE, Settings, unknown_variables
+from monitor.errors import StartError
+from monitor.settings import SECRET_VARIABLES, ZONE_VARIABLE, Settings, unknown_variables, window_rows
 from monitor.settings_file import exposed_password
 from monitor.views import ViewFile, Views, ViewsError
 from monitor.zone_names import zone_named
@@ -34,6 +35,15 @@ def examine_zone(environment: Mapping[str, str]) -> Iterator[Finding]:
         except ValueError as error:
             found, _, advice = str(error).partition("; ")
             yield Finding("settings", "zone", Result.BROKEN, f"{ZONE_VARIABLE}: {found}", advice)
+
+
+def examine_window() -> Iterator[Finding]:
+    """Whether the timeline can be as long as the environment says."""
+    try:
+        window_rows()
+    except StartError as error:
+        found, _, advice = str(error).partition(": ")
+        yield Finding("settings", "window", Result.BROKEN, f"{found}: not a length", f"set it to {advice}")
 
 
 def examine_views(file: ViewFile | None) -> Iterator[Finding]:

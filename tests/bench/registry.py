@@ -20,6 +20,7 @@ from tests.bench import (
     startup,
     store_to_eye,
     sustained,
+    window_memory,
     wire,
 )
 from tests.bench.figure import Figure
@@ -51,6 +52,7 @@ BENCHES = (
         reconnect.run,
     ),
     Bench("live_memory", ("live_memory_growth_mb",), live_memory.run, 600),
+    Bench("window_memory", ("window_memory_mb",), window_memory.run),
     Bench("store_to_eye", ("store_to_eye_median_ms", "store_to_eye_worst_ms"), store_to_eye.run),
     Bench("append", ("append_ratio",), append.run),
     Bench("growth", tuple(f"{name}_growth" for name in growth.READS), growth.run_sqlite, 900),

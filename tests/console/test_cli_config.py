@@ -55,6 +55,7 @@ def test_every_setting_is_shown_with_where_it_comes_from(home: PrivateHome) -> N
     assert found["EVTOP_NAME"] == ("production", "environment")
     assert found["EVTOP_RETENTION_DAYS"] == ("7.5", f"file {file}")
     assert found["EVTOP_TAXONOMY"] == (None, "default")
+    assert found["EVTOP_WINDOW"] == ("20000", "default")
 
 
 def test_no_secret_is_shown(home: PrivateHome) -> None:

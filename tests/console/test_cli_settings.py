@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import StartError
+from monitor.model.timeline import CAPACITY
 from monitor.settings import (
     RETENTION_VARIABLE,
     SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
     VARIABLES,
+    WINDOW,
+    WINDOW_VARIABLE,
     Settings,
     retention_days,
     unknown_variables,
+    window_rows,
 )
 from tests.console.commands import evtop, one_line
 from tests.console.unusable import UNUSABLE_STORES
@@ -107,6 +111,31 @@ def test_days_that_are_none_are_refused_and_not_quoted(monkeypatch: pytest.Monke
     monkeypatch.setenv(RETENTION_VARIABLE, text)
     with pytest.raises(StartError, match=rf"^{RETENTION_VARIABLE}: a number of days above 0, or inf$"):
         retention_days()
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"), [(None, WINDOW), ("", WINDOW), ("1000", 1000), ("100000", 100_000)]
+)
+def test_rows_of_the_window(monkeypatch: pytest.MonkeyPatch, text: str | None, rows: int) -> None:
+    monkeypatch.delenv(WINDOW_VARIABLE, raising=False)
+    if text is not None:
+        monkeypatch.setenv(WINDOW_VARIABLE, text)
+    assert window_rows() == rows
+
+
+def test_the_window_is_as_long_when_nothing_is_said_as_where_no_settings_are() -> None:
+    assert WINDOW == CAPACITY
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "999", "100001", "-5000", "5e3", "5_000", " 5000", "many", "٥٠٠٠", "9" * 9999]
+)
+def test_windows_that_are_too_short_or_too_long_are_refused_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(WINDOW_VARIABLE, text)
+    with pytest.raises(StartError, match=rf"^{WINDOW_VARIABLE}: a number from 1000 to 100000$"):
+        window_rows()
 
 
 def test_a_secret_that_others_may_read_is_warned_of_where_there_is_no_screen(home: PrivateHome) -> None:

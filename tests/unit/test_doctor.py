@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from monitor.cli.doctor import report_lines
 from monitor.doctor.bus import STEPS, examine_bus, failed_step, findings
-from monitor.doctor.files import examine_files, examine_settings, examine_views, examine_zone
+from monitor.doctor.files import examine_files, examine_settings, examine_views, examine_window, examine_zone
 from monitor.doctor.finding import Finding, Result
 from monitor.doctor.terminal import examine_terminal
 from monitor.model.view import View
@@ -147,6 +147,15 @@ def test_a_zone_that_is_none_is_told() -> None:
     [bad] = examine_zone({"EVTOP_ZONE": "Europe/Berlim"})
     assert (bad.result, bad.found) == (Result.BROKEN, "EVTOP_ZONE: no zone")
     assert bad.advice == "did you mean Europe/Berlin?"
+
+
+def test_the_length_of_the_timeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVTOP_WINDOW", "5000")
+    assert not list(examine_window())
+    monkeypatch.setenv("EVTOP_WINDOW", "5")
+    [bad] = examine_window()
+    assert (bad.result, bad.found) == (Result.BROKEN, "EVTOP_WINDOW: not a length")
+    assert bad.advice == "set it to a number from 1000 to 100000"
 
 
 def test_views_that_are_broken_are_told_with_their_line(tmp_path: Path) -> None:
