@@ -23,7 +23,8 @@ from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
 from monitor.garbage import GarbageCollection
 from monitor.handing_over import HandingOverApp
-from monitor.health.rules import DEFAULT_RULES, types_of_interest
+from monitor.health.interest import types_of_interest
+from monitor.health.rule import Rule
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
@@ -51,6 +52,8 @@ QUIT_AGAIN_WITHIN = 2.0
 NOTICE_FOR = 10.0
 """Seconds that what is to be known of the start is told."""
 STOP_WORTH_TELLING = 1.0
+USUAL_EVERY = 3600.0
+"""Seconds between two looks at what is usual."""
 QUIET_AFTER, QUIET_DRAWING = 10.0, 5.0
 """Seconds of silence after which ages have nothing to tell each second, and seconds between looks at them then."""
 SETTLED_AFTER = 6.0
@@ -64,6 +67,7 @@ class EvtopApp(HandingOverApp):
     `places` tells the help where things are; `name` is what the status line calls this system; `start` is what to
     show first. `views` are the saved ones; what is shown at the end goes to `last`.
     `sources` are the words of the command line that name files to read. `window` is how many rows the timeline keeps.
+    `rules` say what is an alert; without, they are those that evtop comes with, which are read after the first paint.
     """
 
     TITLE = "evtop"
@@ -94,9 +98,11 @@ class EvtopApp(HandingOverApp):
         last: ViewFile | None = None,
         fit: TerminalFit | None = None,
         window: int = CAPACITY,
+        rules: Sequence[Rule] | None = None,
     ) -> None:
         super().__init__(fit)
         self.model = ConsoleModel(window)
+        self._rules = rules
         self._starts_with = start = start or Start()
         self.zone = start.zone
         self.named_zone = None if start.zone in Zone.USUAL else start.zone
@@ -332,10 +338,13 @@ class EvtopApp(HandingOverApp):
             if self._backend.weakness:
                 self.transport = self._backend.weakness
                 self.places += (("transport", self.transport),)
-            await asyncio.to_thread(_warm_up_the_query_language)
+            # Which also builds the parser, before the first key of a filter has to wait for it.
+            rules = await asyncio.to_thread(_shipped_rules) if self._rules is None else self._rules
+            self.model.watch_by(rules)
             if self._garbage is not None:
                 self._garbage.settle()
-            await self._backend.run(self._deliver, types_of_interest(DEFAULT_RULES))
+            self.run_worker(self._learn_usual(rules), name="usual", exit_on_error=False)
+            await self._backend.run(self._deliver, types_of_interest(rules))
         except (StoreError, StartError) as error:
             self._fail(str(error))
         except Exception as error:
@@ -346,6 +355,21 @@ class EvtopApp(HandingOverApp):
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             self._fail(f"internal error in the feed: {type(cause).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+
+    async def _learn_usual(self, rules: Sequence[Rule]) -> None:
+        """Read from time to time what is usual, for the rules that ask. A store that is away is tried again."""
+        from monitor.usual_counts import asked_usual, read_usual
+        from store.repository import EventRepository
+
+        queries = asked_usual(rules)
+        while queries and self._backend is not None:
+            now = self.now()
+            try:
+                repository = EventRepository(self._backend.store.database)
+                self.model.learn_usual(await read_usual(repository, queries, now, now), self.now())
+            except StoreError as error:
+                self.log.warning("what is usual cannot be read", error)
+            await asyncio.sleep(USUAL_EVERY)
 
     def _fatal_error(self) -> None:
         # Textual's own report prints locals, with the credentials in them, and event text as it came.
@@ -360,8 +384,7 @@ class EvtopApp(HandingOverApp):
         self.post_message(FeedAdvanced(arrivals))
 
 
-def _warm_up_the_query_language() -> None:
-    """Build the parser before the first key of a filter has to wait for it."""
-    from store.query.parser import parse
+def _shipped_rules() -> Sequence[Rule]:
+    from monitor.rules import shipped_rules
 
-    parse("type:a.b")
+    return shipped_rules()

@@ -44,3 +44,13 @@ def weight(event: Event) -> float:
         return 1.0
     share = event.metadata[KEPT_SHARE]
     return 1 / share if isinstance(share, (int, float)) and _LEAST_SHARE <= share <= 1 else 1.0
+
+
+def whole_weight(event: Event) -> int:
+    """`weight` as a whole number, rounded up or down by the id: right on the average, and always the same."""
+    if KEPT_SHARE not in event.metadata:
+        return 1
+    exact = weight(event)
+    whole = int(exact)
+    # Not by the last bits, which decided that the event is kept.
+    return whole + ((event.id.int >> _TAIL_BITS & 0xFFFF) / 0x10000 < exact - whole)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from store.event import Event, Severity
 
@@ -146,14 +147,15 @@ class StateHistory:
         """The time of the newest observation."""
         return self._keys[-1][0]
 
-    def latest_run(self, state: State) -> Run | None:
-        """The last run of `state`, over or not; None when the subject was never seen in it."""
+    def runs_of(self, state: State) -> list[Run]:
+        """All known runs of `state`, oldest first."""
+        runs: list[Run] = []
         until: datetime | None = None
         for run in self._runs():
             if run.state == state:
-                return Run(state, run.since, until, run.count)
+                runs.append(Run(state, run.since, until, run.count))
             until = run.since
-        return None
+        return runs[::-1]
 
     def present_run(self) -> Run:
         """The run that lasts now."""
@@ -189,8 +191,11 @@ class StateHistory:
             yield Run(self._earlier.state, self._earlier.first[0], None, self._earlier.count)
 
 
-class Histories:
-    """State histories by subject, at most `limit` of them.
+Owner = TypeVar("Owner", bound=Hashable)
+
+
+class Histories(Generic[Owner]):
+    """State histories by what they are of, at most `limit` of them.
 
     When full, the subject that was touched longest ago is forgotten, one that is up before any other:
     what is broken must not be pushed out by what is well. `forgotten` counts them.
@@ -198,22 +203,22 @@ class Histories:
 
     def __init__(self, limit: int = SUBJECTS_MAX) -> None:
         self._limit = limit
-        self._well: dict[Subject, StateHistory] = {}
-        self._unwell: dict[Subject, StateHistory] = {}
+        self._well: dict[Owner, StateHistory] = {}
+        self._unwell: dict[Owner, StateHistory] = {}
         self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._well) + len(self._unwell)
 
-    def __iter__(self) -> Iterator[tuple[Subject, StateHistory]]:
+    def __iter__(self) -> Iterator[tuple[Owner, StateHistory]]:
         yield from self._unwell.items()
         yield from self._well.items()
 
-    def get(self, subject: Subject) -> StateHistory | None:
+    def get(self, subject: Owner) -> StateHistory | None:
         """The history of `subject`, unless it was never seen or is forgotten."""
         return self._unwell.get(subject) or self._well.get(subject)
 
-    def observe(self, subject: Subject, key: SortKey, state: State) -> tuple[Subject, ...]:
+    def observe(self, subject: Owner, key: SortKey, state: State) -> tuple[Owner, ...]:
         """Take in one observation; return the subjects whose history is another now, forgotten ones included."""
         history = self._unwell.pop(subject, None) or self._well.pop(subject, None) or StateHistory()
         changed = history.observe(key, state)
@@ -249,7 +254,7 @@ class ComponentBoard:
     """All components, as far as their events are known."""
 
     def __init__(self, limit: int = SUBJECTS_MAX) -> None:
-        self._histories = Histories(limit)
+        self._histories: Histories[Subject] = Histories(limit)
 
     @property
     def forgotten(self) -> int:

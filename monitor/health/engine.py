@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from monitor.health.components import ComponentBoard, Subject, is_health_event
-from monitor.health.rule import Episode, Rule, Watch
-from monitor.health.rules import DEFAULT_RULES
+from monitor.health.components import ComponentBoard, Subject, is_health_event, shifted
+from monitor.health.grouping import Group, fingerprint, key_name, resource_of, value_text
+from monitor.health.rule import Episode, Rule
+from monitor.health.title import title
+from monitor.health.usual import Usual
+from monitor.health.watching import Watched, Watching
 from store.event import Event, Severity
-from store.query.predicate import compile_predicate
-from store.query.syntax import And, Compare, Field, Node, Or
 
-_TYPES_MAX = 2000
-"""Event types of which it is remembered what rules they concern."""
 RESOLVED_MAX = 100
 """Resolved alerts kept, the ones resolved last."""
 
@@ -51,49 +49,64 @@ class Alert:
     runbook: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one rule's group."""
+
+    rule: Rule
+    group: Group
+    episodes: Sequence[Episode]
+
+
 class AlertEngine:
-    """Holds every rule against every event, and says what is firing and what was resolved lately.
+    """Holds every rule against every event, and says what is pending, what is firing and what was resolved lately.
 
     What fires depends on the set of events and on the time alone, not on the order of the events or on
     how often each is given: history may be fed before, after and among live events. An alert is one per
-    rule and subject; a new episode takes the place of the one before.
+    rule and group; a new episode takes the place of the one before.
     """
 
-    def __init__(self, rules: Sequence[Rule] = DEFAULT_RULES, board: ComponentBoard | None = None) -> None:
-        self._watches: tuple[tuple[Rule, Watch], ...] = tuple((rule, rule.watch()) for rule in rules)
+    def __init__(
+        self, rules: Sequence[Rule] = (), board: ComponentBoard | None = None, usual: Usual | None = None
+    ) -> None:
+        self.rules: Mapping[str, Rule] = {rule.name: rule for rule in rules}
+        """The rules by name."""
+        self._watching = Watching(rules, usual)
         self._board = board
-        self._concerned_by: dict[str, tuple[tuple[Rule, Watch], ...]] = {}
-        self._episodes: dict[str, tuple[Rule, Episode]] = {}
+        self._known: dict[str, _Known] = {}
         self._alerts: tuple[Alert, ...] = ()
         self._firing = 0
         self._next_due: datetime | None = None
         self._drawn_at: datetime | None = None
+        self._began: datetime | None = None
         self.forgotten = 0
-        """Firing alerts given up because a rule follows too many subjects."""
+        """Firing alerts given up because a rule follows too many groups."""
+
+    @property
+    def forgotten_groups(self) -> int:
+        """Groups given up because a rule follows too many, firing or not."""
+        return self._watching.forgotten
+
+    def begin(self, moment: datetime, now: datetime) -> None:
+        """From `moment` on all events are given; of those before perhaps some, by which nothing can be compared."""
+        self._began = moment
+        for watched, groups in self._watching.begin(moment):
+            self._renew(watched, groups, now)
+
+    def usual_is_known(self, now: datetime) -> None:
+        """Look anew at what was compared with what is usual, which is known better now."""
+        if self._began is not None:
+            self.begin(self._began, now)
+            self.tick(now)
 
     def apply(self, events: Iterable[Event], now: datetime) -> None:
         """Take in events, live ones and old ones in any order; the board, if there is one, gets them too."""
-        by_type: defaultdict[str, list[Event]] = defaultdict(list)
-        for event in events:
-            by_type[event.event_type].append(event)
-        for batch in by_type.values():
-            if self._board is not None and is_health_event(batch[0]):
-                self._board.apply(batch)
-            for rule, watch in self._concerned(batch[0]):
-                for subject in {subject for event in batch for subject in watch.observe(event)}:
-                    self._drawn_at = None
-                    self._renew(rule, subject, watch.episode(subject), now)
+        given = tuple(events)
+        if self._board is not None and (health := [event for event in given if is_health_event(event)]):
+            self._board.apply(health)
+        for watched, groups in self._watching.observe(given):
+            self._renew(watched, groups, now)
         self.tick(now)
-
-    def _concerned(self, event: Event) -> tuple[tuple[Rule, Watch], ...]:
-        """The rules that events of this one's type may concern: most types concern none."""
-        concerned = self._concerned_by.get(event.event_type)
-        if concerned is None:
-            if len(self._concerned_by) >= _TYPES_MAX:
-                self._concerned_by.clear()
-            concerned = tuple(pair for pair in self._watches if _may_concern(pair[0].interest, event))
-            self._concerned_by[event.event_type] = concerned
-        return concerned
 
     def tick(self, now: datetime) -> None:
         """Let time pass. The clock may go backwards: alerts are what they were then."""
@@ -104,23 +117,28 @@ class AlertEngine:
         ):
             return
         self._drawn_at = now
-        firing: list[Alert] = []
-        resolved: list[Alert] = []
-        for fingerprint, (rule, episode) in self._episodes.items():
-            alert = _alert(fingerprint, rule, episode, now)
-            (firing if alert.state == AlertState.FIRING else resolved).append(alert)
-        firing.sort(key=lambda alert: (alert.since, alert.fingerprint), reverse=True)
-        firing.sort(key=lambda alert: alert.severity.rank, reverse=True)
+        by_state: dict[AlertState, list[Alert]] = {state: [] for state in AlertState}
+        due: list[datetime] = []
+        for name, known in self._known.items():
+            present = _present(known, now)
+            due.extend(_due(known, now))
+            if present is not None:
+                by_state[present[1]].append(_alert(name, known, *present))
+        firing, pending = by_state[AlertState.FIRING], by_state[AlertState.PENDING]
+        resolved = by_state[AlertState.RESOLVED]
+        for alerts in (firing, pending):
+            alerts.sort(key=lambda alert: (alert.since, alert.fingerprint), reverse=True)
+            alerts.sort(key=lambda alert: alert.severity.rank, reverse=True)
         resolved.sort(key=lambda alert: (alert.resolved_at or alert.since, alert.fingerprint), reverse=True)
         for alert in resolved[RESOLVED_MAX:]:
-            del self._episodes[alert.fingerprint]
-        self._alerts = (*firing, *resolved[:RESOLVED_MAX])
+            if not _due(self._known[alert.fingerprint], now):
+                del self._known[alert.fingerprint]
+        self._alerts = (*firing, *pending, *resolved[:RESOLVED_MAX])
         self._firing = len(firing)
-        ends = [self._episodes[alert.fingerprint][1].until for alert in firing]
-        self._next_due = min((end for end in ends if end is not None), default=None)
+        self._next_due = min(due, default=None)
 
     def alerts(self) -> tuple[Alert, ...]:
-        """What fires, by severity and then newest first; after it what was resolved, latest first."""
+        """What fires, by severity and then newest first; what is pending, likewise; what was resolved, latest first."""
         return self._alerts
 
     @property
@@ -132,50 +150,72 @@ class AlertEngine:
         """When time alone will change an alert, so that `tick` is worth calling; None when it cannot."""
         return self._next_due
 
-    def _renew(self, rule: Rule, subject: Subject, episode: Episode | None, now: datetime) -> None:
-        fingerprint = _fingerprint(rule, subject)
-        if episode is not None:
-            self._episodes[fingerprint] = (rule, episode)
-            return
-        known = self._episodes.pop(fingerprint, None)
-        if known and _fires(known[1], now):
-            self.forgotten += 1
+    def _renew(self, watched: Watched, groups: Iterable[Group], now: datetime) -> None:
+        rule, watch = watched
+        for group in groups:
+            name = fingerprint(rule.name, group)
+            episodes = watch.episodes(group)
+            known = self._known.get(name)
+            if known is None and not episodes:
+                continue
+            if known is not None and known.episodes == episodes:
+                continue
+            self._drawn_at = None
+            if episodes:
+                self._known[name] = _Known(rule, group, episodes)
+                continue
+            known = self._known.pop(name)
+            present = _present(known, now)
+            if present is not None and present[1] == AlertState.FIRING:
+                self.forgotten += 1
 
 
-def _may_concern(interest: Node, event: Event) -> bool:
-    """Whether a rule with this interest may need events of the type of `event`, whatever else they say."""
-    match interest:
-        case Compare(Field.TYPE):
-            return compile_predicate(interest)(event)
-        case And(operands):
-            return all(_may_concern(operand, event) for operand in operands)
-        case Or(operands):
-            return any(_may_concern(operand, event) for operand in operands)
-        case _:
-            return True
+def _present(known: _Known, now: datetime) -> tuple[Episode, AlertState] | None:
+    """The latest episode that has begun, with its state; None when there is none, or it was too short to fire."""
+    hold = known.rule.hold
+    for episode in reversed(known.episodes):
+        if episode.foreseen and episode.since > now:
+            continue
+        if episode.until is not None and episode.until <= now:
+            return (episode, AlertState.RESOLVED) if fired(known.rule, episode) else None
+        is_firing = not hold or now >= shifted(episode.since, hold)
+        return episode, AlertState.FIRING if is_firing else AlertState.PENDING
+    return None
 
 
-def _fires(episode: Episode, now: datetime) -> bool:
-    return episode.until is None or now < episode.until
+def fired(rule: Rule, episode: Episode) -> bool:
+    """Whether an episode that is over lasted long enough to fire."""
+    return not rule.hold or episode.until is None or episode.until - episode.since > rule.hold
 
 
-def _alert(fingerprint: str, rule: Rule, episode: Episode, now: datetime) -> Alert:
-    fires = _fires(episode, now)
+def _due(known: _Known, now: datetime) -> list[datetime]:
+    """The moments to come at which its state is another."""
+    moments: list[datetime] = []
+    hold = known.rule.hold
+    for episode in known.episodes:
+        if episode.foreseen:
+            moments.append(episode.since)
+        if hold and fired(known.rule, episode):
+            moments.append(shifted(episode.since, hold))
+        if episode.until is not None:
+            moments.append(episode.until)
+    return [moment for moment in moments if moment > now]
+
+
+def _alert(name: str, known: _Known, episode: Episode, state: AlertState) -> Alert:
+    rule, group = known.rule, known.group
     return Alert(
-        fingerprint=fingerprint,
+        fingerprint=name,
         rule=rule.name,
         severity=rule.severity,
-        title=episode.title,
-        resource=episode.resource,
-        state=AlertState.FIRING if fires else AlertState.RESOLVED,
+        title=title(rule, group, episode),
+        resource=resource_of(rule.group_by, group),
+        state=state,
         since=episode.since,
-        resolved_at=None if fires else episode.until,
+        resolved_at=episode.until if state == AlertState.RESOLVED else None,
         count=episode.count,
+        labels=tuple(
+            (key_name(key), value_text(value)) for key, value in zip(rule.group_by, group, strict=True)
+        ),
+        runbook=rule.runbook,
     )
-
-
-def _fingerprint(rule: Rule, subject: Subject) -> str:
-    kind, identifier = subject
-    # A slash within the type must not make one alert of two.
-    place = kind.replace("%", "%25").replace("/", "%2F")
-    return f"{rule.name}:{place}" if identifier is None else f"{rule.name}:{place}/{identifier}"

@@ -6,11 +6,13 @@ same alerts in whatever order and however often they arrive.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from monitor.health.components import Subject
+from monitor.health.grouping import GROUPS_MAX, Group, Key
+from monitor.health.usual import Usual
 from store.event import Event, Severity
 from store.query.syntax import Node
 
@@ -19,47 +21,111 @@ from store.query.syntax import Node
 class Episode:
     """A time during which an alert holds: from `since` to before `until`; None is no end in sight.
 
-    `until` may be in the future: then the alert ends by itself unless more events come.
-    `count` is the number of events behind it. `title` is raw event text.
+    `until` may be in the future: then the alert ends by itself unless more events come. An episode that is `foreseen`
+    begins by itself at `since`, and not before; any other one holds since an event said so, even if by a clock that
+    runs ahead. `count` is the number of events behind it.
     """
 
-    title: str
-    resource: Subject | None
     since: datetime
     until: datetime | None
     count: int
+    foreseen: bool = False
 
 
 class Watch(Protocol):
     """What one rule has seen."""
 
-    def observe(self, event: Event) -> tuple[Subject, ...]:
-        """Take in any event; return the subjects whose `episode` may be another now."""
-        ...
-
-    def episode(self, subject: Subject) -> Episode | None:
-        """The latest episode of `subject`; None when there was none or it is forgotten."""
-        ...
-
-
-class Rule(Protocol):
-    """When to raise an alert."""
-
     @property
-    def name(self) -> str:
-        """Short, unique, stable: it is part of the fingerprint of its alerts."""
+    def forgotten(self) -> int:
+        """How many groups were forgotten because the rule follows too many."""
         ...
 
     @property
-    def severity(self) -> Severity:
-        """How bad its alerts are."""
+    def counts_all(self) -> bool:
+        """Whether it adds up and cannot tell an event it saw before: each is to be given to it once."""
+        ...
+
+    def begin(self, moment: datetime) -> tuple[Group, ...]:
+        """From `moment` on all events are given, of those before perhaps some; return as `observe` does."""
+        ...
+
+    def observe(self, event: Event) -> tuple[Group, ...]:
+        """Take in any event; return the groups whose `episodes` may be others now, forgotten ones included."""
+        ...
+
+    def episodes(self, group: Group) -> Sequence[Episode]:
+        """The latest episodes of `group` that are known, in order; at the end there may be foreseen ones.
+
+        Empty when there was none or the group is forgotten.
+        """
+        ...
+
+
+class Kind(Protocol):
+    """How a rule decides: one of `monitor.health.{threshold,ratio,absence,state,anomaly,slow}`."""
+
+    @property
+    def queries(self) -> tuple[Node, ...]:
+        """Further queries whose events the rule needs, beside its own."""
         ...
 
     @property
-    def interest(self) -> Node:
-        """The query that selects the events the rule needs, and perhaps more."""
+    def wants_past(self) -> bool:
+        """Whether the latest events that it needs decide, however old they are."""
         ...
 
-    def watch(self) -> Watch:
+    @property
+    def asks_usual(self) -> bool:
+        """Whether it asks what is usual of the rule's query."""
+        ...
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What a title may say of it: (name, text), `window` and `threshold` among them where there are such."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The template of titles when the rule has none."""
+        ...
+
+    @property
+    def meaning(self) -> str:
+        """When it holds, in a phrase that follows the rule's query."""
+        ...
+
+    def watch(self, rule: Rule, usual: Usual | None) -> Watch:
+        """A new watch for `rule`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When to raise an alert.
+
+    `name` is short, unique and stable: it is part of the fingerprint of its alerts, one for each group of values of
+    `group_by`. What `query` selects and `kind` finds too much, too little or too slow must hold for as long as `hold`
+    before it fires. `title` is a template (`monitor.health.title`). `inhibits` selects, of alerts as events, those
+    that its own mute: of the same resource only, unless `everywhere`. `limit` is how many groups it follows.
+    """
+
+    name: str
+    query: Node
+    kind: Kind
+    title: str = ""
+    severity: Severity = Severity.ERROR
+    hold: timedelta = timedelta()
+    group_by: tuple[Key, ...] = ()
+    runbook: str = ""
+    inhibits: Node | None = None
+    everywhere: bool = False
+    limit: int = GROUPS_MAX
+
+    @property
+    def queries(self) -> tuple[Node, ...]:
+        """What selects the events that it needs, together."""
+        return (self.query, *self.kind.queries)
+
+    def watch(self, usual: Usual | None = None) -> Watch:
         """A new watch, which has seen nothing."""
-        ...
+        return self.kind.watch(self, usual)

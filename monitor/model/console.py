@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 
 from monitor.health.components import ComponentBoard
 from monitor.health.engine import AlertEngine
+from monitor.health.rule import Rule
+from monitor.health.usual import UsualRates
 from monitor.model.arrivals import Arrivals, FeedStatus, Refusal, Tally
 from monitor.model.counts import MinuteCounts
 from monitor.model.facets import FacetCounts
@@ -18,6 +21,7 @@ from monitor.model.rates import RateMeter
 from monitor.model.seen import Seen
 from monitor.model.skew import ClockSkew
 from monitor.model.timeline import CAPACITY, WHOLE, Timeline
+from store.query.syntax import Node
 
 LATE_AFTER = timedelta(seconds=10)
 REFUSALS_KEPT = 100
@@ -27,10 +31,10 @@ _inserted_at = attrgetter("inserted_at")
 class ConsoleModel:
     """Timeline, counts, facets, histogram, rate, components and alerts.
 
-    `now` is the wall clock, `tick` seconds of a monotonic one; both are passed in.
+    `now` is the wall clock, `tick` seconds of a monotonic one; both are passed in. `rules` say what is an alert.
     """
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, rules: Sequence[Rule] = ()) -> None:
         self.timeline = Timeline(capacity, WHOLE if capacity > CAPACITY else None)
         self.counts = MinuteCounts()
         seen = Seen(self.counts, self.timeline)
@@ -38,7 +42,8 @@ class ConsoleModel:
         self.histogram = HistogramCounts(seen)
         self.rate = RateMeter()
         self.board = ComponentBoard()
-        self.alerts = AlertEngine(board=self.board)
+        self._usual = UsualRates()
+        self.alerts = AlertEngine(rules, self.board, self._usual)
         self.marks = Marks()
         self.status = FeedStatus()
         self.tally = Tally()
@@ -54,6 +59,16 @@ class ConsoleModel:
         self.lag: float | None = None
         """Seconds from the newest event of the last live batch to its arrival."""
         self._gaps: OrderedDict[int, Gap] = OrderedDict()
+
+    def watch_by(self, rules: Sequence[Rule]) -> None:
+        """Hold these rules against what comes, before anything has come."""
+        self.alerts = AlertEngine(rules, self.board, self._usual)
+
+    def learn_usual(self, counts: Mapping[Node, Mapping[int, float]], now: datetime) -> None:
+        """Take in what is usual, as counts by slot of the queries that rules asked for."""
+        for query, by_slot in counts.items():
+            self._usual.learn(query, by_slot)
+        self.alerts.usual_is_known(now)
 
     def newest_age(self, tick: float) -> float | None:
         """Seconds since the latest event happened. It goes on evenly, also when the wall clock is set meanwhile."""
@@ -85,6 +100,7 @@ class ConsoleModel:
             self.facets.reopen()
             self.histogram.reopen()
             past = (*opening.history, *opening.newest)
+            self.alerts.begin(min((event.inserted_at for event in opening.newest), default=now), now)
             self.alerts.apply(past, now)
             if opening.newest:
                 self._note_newest(min(now, max(event.inserted_at for event in opening.newest)), now, tick)

@@ -1,4 +1,4 @@
-"""The alerts: what is firing since when, then what was resolved lately."""
+"""The alerts: what is firing since when, what may fire soon, then what was resolved lately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.event import Severity
 
 
 class AlertsPane(LineList):
-    """One line an alert. Resolved ones are dim and at the end."""
+    """One line an alert. Ones that do not hold for long enough yet are dim, and so are resolved ones, at the end."""
 
     BINDINGS = [Binding("enter,r", "open", "Resource")]
 
@@ -63,6 +63,8 @@ class AlertsPane(LineList):
         title = fit(clean(alert.title), max(1, width - 2 - len(when)))
         if alert.state is AlertState.RESOLVED:
             return [("✓ ", "good"), (title, "dim"), (when, "dim")]
+        if alert.state is AlertState.PENDING:
+            return [("… ", "dim"), (title, "dim"), (when, "dim")]
         style = "error" if alert.severity is Severity.ERROR else "warning"
         return [("✖ " if style == "error" else "▲ ", style), (title, style), (when, style)]
 

@@ -183,10 +183,9 @@ def test_a_run_that_ended_long_ago_is_still_counted_whole() -> None:
         history.observe(health(second, "down").sort_key, State.DOWN)
     for second in range(100, 150):
         history.observe(health(second, "up").sort_key, State.UP)
-    run = history.latest_run(State.DOWN)
-    assert run is not None
+    (run,) = history.runs_of(State.DOWN)
     assert (run.since, run.until, run.count) == (START, START + timedelta(seconds=100), 100)
-    assert history.latest_run(State.DEGRADED) is None
+    assert history.runs_of(State.DEGRADED) == []
 
 
 def test_memory_stays_bounded_and_the_present_state_right_in_a_flood_out_of_order() -> None:

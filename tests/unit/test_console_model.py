@@ -10,6 +10,7 @@ from monitor.model.console import REFUSALS_KEPT, ConsoleModel
 from monitor.model.counts import minute_of
 from monitor.model.filter import Filter
 from monitor.model.gaps import Gap, GapState
+from monitor.rules import shipped_rules
 from store.event import Event, Severity
 from tests.events import NOON, at, make_event, make_events
 
@@ -133,7 +134,7 @@ def test_only_the_latest_gaps_are_remembered() -> None:
 
 
 def test_failures_of_history_and_live_events_are_one_alert() -> None:
-    model = ConsoleModel()
+    model = ConsoleModel(rules=shipped_rules())
     failures = tuple(
         make_event(
             number,

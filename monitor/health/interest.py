@@ -1,0 +1,55 @@
+"""Which events a rule needs, told by type, category and severity alone: most events concern hardly any rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from monitor.health.rule import Rule
+from store.event import Event
+from store.query.predicate import compile_predicate
+from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or
+
+_TELLING = frozenset({Field.TYPE, Field.CATEGORY, Field.SEVERITY})
+
+
+def types_of_interest(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The event types, globs among them, whose latest events `rules` need however old they are.
+
+    A rule that is not about types adds none.
+    """
+    nodes = (node for rule in rules if rule.kind.wants_past for node in rule.queries)
+    return tuple(dict.fromkeys(name for node in nodes for name in _types_in(node)))
+
+
+def _types_in(node: Node) -> Iterator[str]:
+    match node:
+        case Compare(Field.TYPE, Op.EQ | Op.GLOB, value):
+            yield value
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _types_in(operand)
+        case _:
+            return
+
+
+def may_concern(rule: Rule, event: Event) -> bool:
+    """Whether `rule` may need events of the type, category and severity of `event`, whatever else they say."""
+    return any(_decided(node, event) is not False for node in rule.queries)
+
+
+def _decided(node: Node, event: Event) -> bool | None:
+    """Whether events like this one match; None where the rest of the event decides."""
+    match node:
+        case Compare(field) | Exists(field) if field in _TELLING:
+            return compile_predicate(node)(event)
+        case Not(operand):
+            answer = _decided(operand, event)
+            return None if answer is None else not answer
+        case And(operands):
+            answers = {_decided(operand, event) for operand in operands}
+            return False if False in answers else None if None in answers else True
+        case Or(operands):
+            answers = {_decided(operand, event) for operand in operands}
+            return True if True in answers else None if None in answers else False
+        case _:
+            return None
