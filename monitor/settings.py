@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME_VARIABLE = "EVTOP_NAME"
 TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
+RULES_VARIABLE = "EVTOP_RULES"
+"""Names a file with alert rules, which adds to those that evtop comes with."""
 ZONE_VARIABLE = "EVTOP_ZONE"
 """The zone that the console starts in."""
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
@@ -36,8 +38,8 @@ WINDOW_VARIABLE = "EVTOP_WINDOW"
 CONFIG_VARIABLE = "EVTOP_CONFIG"
 """Names the file that `monitor.settings_file` reads."""
 VARIABLES = (
-    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RETENTION_VARIABLE, ZONE_VARIABLE),
-    WINDOW_VARIABLE,
+    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RULES_VARIABLE),
+    *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
     *TERMINAL_VARIABLES,
 )
 """What evtop reads, but for secrets."""
@@ -56,7 +58,8 @@ class Settings:
     """`store_url` is an SQLAlchemy URL; `bus_url` a Redis URL, `embedded` or `none`. Both may hold a password.
 
     `name` is what the status line calls this system; `runtime` is where the embedded bus lives; `taxonomy` are
-    the files that extend the shipped taxonomy, in their order. `signing_key` signs what goes over the bus.
+    the files that extend the shipped taxonomy, in their order, `rules` the one that adds alert rules. `signing_key`
+    signs what goes over the bus.
     `warnings` are lines about files whose secrets others may read.
     """
 
@@ -67,6 +70,7 @@ class Settings:
     taxonomy: tuple[Path, ...] = ()
     signing_key: SecretStr | None = None
     warnings: tuple[str, ...] = ()
+    rules: Path | None = None
 
     def __repr__(self) -> str:
         return f"Settings(name={self.name!r})"
@@ -101,7 +105,10 @@ class Settings:
         files = os.environ.get(TAXONOMY_VARIABLE, "").split(os.pathsep)
         taxonomy = tuple(Path(file) for file in files if file)
         name = os.environ.get(NAME_VARIABLE, "local")
-        return cls(store, bus, name, runtime_dir(), taxonomy, key, tuple(warnings))
+        rules = os.environ.get(RULES_VARIABLE)
+        return cls(
+            store, bus, name, runtime_dir(), taxonomy, key, tuple(warnings), Path(rules) if rules else None
+        )
 
     @classmethod
     def for_demo(cls) -> Settings:

@@ -13,7 +13,7 @@ from monitor.cli.options import fail, say
 from monitor.errors import StartError
 from monitor.fit.choices import Options, TerminalFit
 from monitor.garbage import GarbageCollection, while_importing
-from monitor.settings import ZONE_VARIABLE, Settings, window_rows
+from monitor.settings import RULES_VARIABLE, ZONE_VARIABLE, Settings, window_rows
 from store.bus_url import EMBEDDED, NO_BUS
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def open_console(
         from monitor.app import EvtopApp
         from monitor.fit.keymap import load_keymap
         from monitor.model.start import Start
+        from monitor.rules import chosen_rules
         from monitor.views import ViewFile
 
     async def open_chosen() -> Backend:
@@ -103,6 +104,11 @@ def open_console(
         keymap = load_keymap(fit.keys) if fit.keys else {}
     except StartError as error:
         fail(str(error))
+    try:
+        # The ones that evtop comes with can wait until the first paint is out; what may be wrong cannot.
+        rules = chosen_rules(settings.rules) if settings.rules is not None else None
+    except StartError as error:
+        fail(f"{RULES_VARIABLE} {error}")
     console = EvtopApp(
         connect or open_chosen,
         name=settings.name,
@@ -115,6 +121,7 @@ def open_console(
         last=ViewFile.last() if keeps_last else None,
         fit=fit,
         window=window,
+        rules=rules,
     )
     console.set_keymap(keymap)
     console.run(mouse=fit.mouse)
