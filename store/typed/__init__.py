@@ -6,6 +6,7 @@ in the protocols (`MediaItem`, `Download`…). No call ever raises into the appl
 
 from __future__ import annotations
 
+from store.typed.alerts import AlertEvents, FiringAlert
 from store.typed.auth import AuthEvents
 from store.typed.catalogue import CatalogueEvents, Entry, Movie
 from store.typed.downloads import Download, DownloadEvents, SearchResult
@@ -18,12 +19,14 @@ from store.typed.visitor import Visitor
 
 __all__ = [
     "WATCHED_SHARE",
+    "AlertEvents",
     "AuthEvents",
     "CatalogueEvents",
     "Download",
     "DownloadEvents",
     "Entry",
     "Episode",
+    "FiringAlert",
     "GatewayEvents",
     "HealthState",
     "Identity",

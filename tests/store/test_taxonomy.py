@@ -38,10 +38,12 @@ SHIPPED_TYPES = {
     "admin": "featured.item.created featured.item.updated featured.item.removed",
     "activity": "search.query search_result.clicked content.viewed content.rated playback.started"
     " playback.paused playback.resumed playback.completed playback.abandoned profile.updated preference.changed",
+    "alerts": "alert.fired alert.resolved alert.acknowledged alert.unacknowledged alert.silenced alert.silence_ended",
 }
 NOT_INFO: dict[str, SeverityName] = {
     "download.failed": "error",
     "job.failed": "error",
+    "alert.fired": "error",
     "indexer.health_changed": "warning",
     "download_client.health_changed": "warning",
 }

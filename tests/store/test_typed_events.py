@@ -25,6 +25,16 @@ AREAS = [
     if isinstance(value, type) and issubclass(value, TypedEvents) and value is not TypedEvents
 ]
 FROM = {"ip": "203.0.113.9", "user_agent": "Firefox/141.0", "device_id": "phone", "region": "eu-west"}
+OF_TROUBLE = {
+    "fingerprint": "component-down:client/qbt",
+    "rule": "component-down",
+    "title": "client/qbt is down",
+    "severity": "error",
+    "labels": {"region": "eu-west"},
+    "since": "2026-11-21T14:05:00+00:00",
+    "count": 3,
+    "runbook": "https://wiki.example/clients",
+}
 GUEST_FROM = {"ip": "203.0.113.9"}
 
 
@@ -302,6 +312,21 @@ SHAPES: list[tuple[str, str, str, str | None, str | None, dict[str, Any]]] = [
         {**FROM, "title": "Velvet Turbine", "position_s": 5_400, "length_s": 6_000, "watched": 0.9},
     ),
     ("preference.changed", "user:ana", "user/ana", None, None, {**FROM, "key": "autoplay", "after": True}),
+    ("alert.fired", "system:component-down", "client/qbt", None, None, OF_TROUBLE),
+    ("alert.acknowledged", "user:ana", "client/qbt", None, None, {**OF_TROUBLE, "comment": "on it"}),
+    (
+        "alert.silenced",
+        "user:ana",
+        "silence/c0ffee01",
+        None,
+        None,
+        {
+            "query": "resource:client/qbt",
+            "comment": "new disks",
+            "starts": "2026-11-21T14:05:00+00:00",
+            "ends": "2026-11-21T16:05:00+00:00",
+        },
+    ),
 ]
 
 

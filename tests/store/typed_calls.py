@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import PurePosixPath
 from uuid import UUID
 
+from store.event import Severity
 from store.recording import Actor, Records
 from store.typed import (
+    AlertEvents,
     AuthEvents,
     CatalogueEvents,
     DownloadEvents,
@@ -108,6 +110,21 @@ class Playing:
     length_s: float
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """An alert."""
+
+    fingerprint: str
+    rule: str
+    severity: Severity
+    title: str
+    resource: tuple[str, str | None] | None
+    since: datetime
+    count: int
+    labels: tuple[tuple[str, str], ...] = ()
+    runbook: str = ""
+
+
 SERIES = Item(3, "series", "Brackwater", 2017, "HD-1080p")
 MOVIE = Item(9, "movie", "Velvet Turbine", 2019)
 EPISODE = Part("brackwater-s02e01", SERIES)
@@ -115,6 +132,18 @@ GRAB = Grab(UUID(int=1), "Brackwater.S02E01.1080p-MOSS", EPISODE)
 RESULT = Found("Brackwater.S02E01.1080p-MOSS", "tidepool", 5_000, "1080p", 31)
 PERSON = Named("mei-lindqvist", "Mei Lindqvist")
 WATCHED = Playing("p1", MOVIE, 5_400, 6_000)
+FIVE_PAST = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+TROUBLE = Trouble(
+    "component-down:client/qbt",
+    "component-down",
+    Severity.ERROR,
+    "client/qbt is down",
+    ("client", "qbt"),
+    FIVE_PAST,
+    3,
+    (("region", "eu-west"),),
+    "https://wiki.example/clients",
+)
 GRABBED = PurePosixPath("/media/brackwater/s02e01.mkv")
 
 CALLS: dict[str, Callable[[Records], bool]] = {
@@ -216,6 +245,21 @@ CALLS: dict[str, Callable[[Records], bool]] = {
     "profile.updated": lambda to: GatewayEvents(to).profile_updated(VISITOR, fields=("avatar",)),
     "preference.changed": lambda to: GatewayEvents(to).preference_changed(
         "autoplay", VISITOR, before=None, after=True
+    ),
+    "alert.fired": lambda to: AlertEvents(to).alert_fired(TROUBLE),
+    "alert.resolved": lambda to: AlertEvents(to).alert_resolved(TROUBLE),
+    "alert.acknowledged": lambda to: AlertEvents(to).alert_acknowledged(TROUBLE, ANA, comment="on it"),
+    "alert.unacknowledged": lambda to: AlertEvents(to).alert_unacknowledged(TROUBLE, ANA),
+    "alert.silenced": lambda to: AlertEvents(to).alert_silenced(
+        "c0ffee01",
+        ANA,
+        query="resource:client/qbt",
+        starts=FIVE_PAST,
+        ends=FIVE_PAST + timedelta(hours=2),
+        comment="new disks",
+    ),
+    "alert.silence_ended": lambda to: AlertEvents(to).alert_silence_ended(
+        "c0ffee01", ANA, query="resource:client/qbt"
     ),
 }
 """By event type: the call that records it."""
