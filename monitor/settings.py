@@ -32,6 +32,8 @@ RULES_VARIABLE = "EVTOP_RULES"
 """Names a file with alert rules, which adds to those that evtop comes with."""
 ZONE_VARIABLE = "EVTOP_ZONE"
 """The zone that the console starts in."""
+USER_VARIABLE = "EVTOP_USER"
+"""Who is recorded to have acknowledged or silenced an alert here."""
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
 WINDOW_VARIABLE = "EVTOP_WINDOW"
 """How many rows the timeline keeps."""
@@ -40,6 +42,7 @@ CONFIG_VARIABLE = "EVTOP_CONFIG"
 VARIABLES = (
     *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RULES_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
+    USER_VARIABLE,
     *TERMINAL_VARIABLES,
 )
 """What evtop reads, but for secrets."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli import (
+    alerts,
     config,
     db,
     dead_letters,
@@ -39,7 +40,7 @@ app = typer.Typer(
         "EVTOP_STORE: the store, sqlite:///, postgresql:// or mysql:// (default: SQLite in the data folder).  "
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
-        "EVTOP_RULES: a file with alert rules of your own.  "
+        "EVTOP_RULES: a file with alert rules of your own.  EVTOP_USER: who acknowledges and silences alerts.  "
         "EVTOP_ZONE: the zone of the console.  EVTOP_WINDOW: how many rows its timeline keeps (20000).  "
         "EVTOP_THEME, EVTOP_ASCII, EVTOP_KEYS, EVTOP_MOUSE, EVTOP_LOW_BANDWIDTH, EVTOP_BYTES_PER_SECOND: "
         "the terminal.  "
@@ -59,6 +60,7 @@ app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
 app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

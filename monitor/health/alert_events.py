@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from monitor.health.components import Subject
 from monitor.health.engine import Alert, AlertState
 from store.event import ActorType, Event, Severity
 from store.importing.stable_id import stable_id
+from store.query.syntax import UNSTORABLE
 
 CATEGORY = "alerts"
 FIRED, RESOLVED = "alert.fired", "alert.resolved"
@@ -23,7 +23,6 @@ TEXT_MAX = 1000
 FINGERPRINT_MAX = 2000
 LABELS_MAX = 32
 _NAME_MAX = 255
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _EARLIEST = datetime(MINYEAR + 1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(MAXYEAR - 1, 12, 31, tzinfo=UTC)
 
@@ -80,7 +79,7 @@ def alert_event(alert: Alert) -> Event:
         return Event(**_fields(alert, FIRED), **seen)
     except ValueError:
         named = {"rule": alert.rule, "title": alert.title}
-        metadata = {name: _UNSTORABLE.sub("\ufffd", _clipped(text)) for name, text in named.items()}
+        metadata = {name: UNSTORABLE.sub("?", _clipped(text)) for name, text in named.items()}
         return Event(event_type=FIRED, category=CATEGORY, metadata=metadata, **seen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -11,10 +11,10 @@ from monitor.health import alert_events, flapping, inhibition
 from monitor.health.acknowledgements import Acknowledgement, Acknowledgements
 from monitor.health.alert_events import MalformedAlertEventError, alert_of
 from monitor.health.alert_history import PastEpisode, past_episodes
-from monitor.health.alert_record import RESOLVED_MARK, AlertEpisode, AlertRecord
+from monitor.health.alert_record import RESOLVED_MARK, AlertRecord
 from monitor.health.engine import Alert, AlertState
 from monitor.health.inhibition import Inhibition
-from monitor.health.reconciling import DOUBT, course
+from monitor.health.reconciling import DOUBT, Course, course
 from monitor.health.silences import Silence, Silences, matching
 from store.event import Event
 
@@ -106,7 +106,7 @@ class AlertDesk:
         by_fingerprint: dict[str, Alert] = {}
         for alert in alerts:
             by_fingerprint.setdefault(alert.fingerprint, alert)
-        courses = {name: self._course(alert, now) for name, alert in by_fingerprint.items()}
+        courses = {name: self._course(alert, now).episodes for name, alert in by_fingerprint.items()}
         counts = {name: flapping.flapping(episodes, now) for name, episodes in courses.items()}
         active = self._silences.active(now)
         muted = self._muted(
@@ -144,10 +144,14 @@ class AlertDesk:
         old is not recorded, nor what is pending, nor what no event can hold.
         """
         missing: list[Event] = []
-        known = {alert.fingerprint: alert for alert in reversed(alerts)}
-        for alert in known.values():
-            missing += self._missing(alert, now)
-        missing += self._unknown_now(known.keys(), now)
+        explained: set[str] = set()
+        by_fingerprint = {alert.fingerprint: alert for alert in reversed(alerts)}
+        for fingerprint, alert in by_fingerprint.items():
+            found = self._course(alert, now)
+            missing += self._missing(alert, found, now)
+            if alert.state != AlertState.RESOLVED or found.episodes[-1].until is not None:
+                explained.add(fingerprint)
+        missing += self._unexplained(explained, now)
         return missing
 
     def recorded(self) -> tuple[Alert, ...]:
@@ -188,12 +192,9 @@ class AlertDesk:
             if len(self._malformed) < MALFORMED_MAX:
                 self._malformed.add(event.id)
 
-    def _course(self, alert: Alert, now: datetime) -> tuple[AlertEpisode, ...]:
-        return course(self._record.episodes(alert.fingerprint), alert, now, self._known_since).episodes
-
-    @property
-    def _known_since(self) -> datetime | None:
-        return self.evaluation.known_since if self.evaluation is not None else None
+    def _course(self, alert: Alert, now: datetime) -> Course:
+        known_since = self.evaluation.known_since if self.evaluation is not None else None
+        return course(self._record.episodes(alert.fingerprint), alert, now, known_since)
 
     def _event(self, alert: Alert) -> Event:
         """`alert` as queries see it; made anew only when it has changed."""
@@ -207,8 +208,7 @@ class AlertDesk:
             return {}
         return inhibition.inhibited([(alert, self._event(alert)) for alert in alerts], self.inhibitions)
 
-    def _missing(self, alert: Alert, now: datetime) -> list[Event]:
-        found = course(self._record.episodes(alert.fingerprint), alert, now, self._known_since)
+    def _missing(self, alert: Alert, found: Course, now: datetime) -> list[Event]:
         if found.is_past and found.missing[-1][0] <= self._old_until(now):
             return []
         known = self._record.get(alert.fingerprint)
@@ -225,16 +225,15 @@ class AlertDesk:
         newest = self._record.newest()
         return began if newest is None else min(began, newest)
 
-    def _unknown_now(self, known: Iterable[str], now: datetime) -> list[Event]:
-        """That what is on record as firing is over, where the engine would have it if it were not."""
+    def _unexplained(self, explained: Collection[str], now: datetime) -> list[Event]:
+        """That what is on record as firing is over, where the engine does not have it and would."""
         evaluation = self.evaluation
         if evaluation is None:
             return []
         over: list[Event] = []
         noticed: dict[str, tuple[datetime, datetime]] = {}
-        known = set(known)
         for fingerprint, marks in self._record:
-            if fingerprint in known or marks.alert.rule not in evaluation.rules:
+            if fingerprint in explained or marks.alert.rule not in evaluation.rules:
                 continue
             since = marks.episodes()[-1].since
             if not marks.is_open or (evaluation.known_since is not None and since < evaluation.known_since):

@@ -43,7 +43,7 @@ def course(
         return _pending(episodes, alert.since, known_since)
     if alert.state == AlertState.FIRING:
         return _firing(episodes, alert.since, now, known_since)
-    return _over(episodes, alert.since, alert.resolved_at or now, now)
+    return _over(episodes, alert.since, alert.resolved_at or now)
 
 
 def _firing(
@@ -81,20 +81,12 @@ def _may_be_older(recorded: AlertEpisode, known_since: datetime | None) -> bool:
     return known_since is not None and recorded.since < known_since
 
 
-def _over(episodes: tuple[AlertEpisode, ...], since: datetime, until: datetime, now: datetime) -> Course:
+def _over(episodes: tuple[AlertEpisode, ...], since: datetime, until: datetime) -> Course:
     if episodes:
-        earlier, last = episodes[:-1], episodes[-1]
+        last = episodes[-1]
         if last.until is None:
-            if until > last.since or until == since == last.since:
-                return _ended(earlier, last, until)
-            was_taken_up_again = (
-                bool(earlier) and earlier[-1].until is not None and last.since - earlier[-1].until <= _MOMENT
-            )
-            if since < last.since and was_taken_up_again and now - last.since >= DOUBT:
-                # By an evaluator that had it firing still (`_firing`), and may have learnt better. If it has not, it
-                # does not insist: it has told that already.
-                return _ended(earlier, last, last.since)
-            return Course(episodes)
+            ends_it = until > last.since or until == since == last.since
+            return _ended(episodes[:-1], last, until) if ends_it else Course(episodes)
         if since < last.until or since <= last.since:
             return Course(episodes)
     marks = ((since, since, FIRED_MARK), (until, since, RESOLVED_MARK))

@@ -39,6 +39,11 @@ COMMANDS = [
     *("demo", "emit", "tail", "stats", "export", "import", "prune", "dead-letters", "db", "config", "doctor"),
     *("views", "views list", "views remove"),
     *(f"dead-letters {command}" for command in ("list", "show", "retry", "discard")),
+    "alerts",
+    *(
+        f"alerts {command}"
+        for command in ("list", "ack", "unack", "silence", "unsilence", "silences", "history")
+    ),
     *(f"config {command}" for command in ("show", "path", "init")),
     *(f"db {command}" for command in ("status", "upgrade", "partition")),
 ]

@@ -23,6 +23,9 @@ LOOKS = [
     ["dead-letters", "list"],
     ["dead-letters", "show", "1"],
     ["dead-letters", "retry", "--all"],
+    ["alerts", "list"],
+    ["alerts", "ack", "x"],
+    ["alerts", "silence", "x", "--for", "1h"],
 ]
 
 

@@ -51,6 +51,7 @@ WRITERS = (
     ["prune", "--days", "0.001", "--trust-clock"],
     ["dead-letters", "retry", "--all"],
     ["dead-letters", "discard", "--all"],
+    ["alerts", "silence", "x", "--for", "1h"],
     ["db", "upgrade"],
     ["db", "partition"],
 )
@@ -59,6 +60,7 @@ READERS = (
     ["tail", "-f"],
     ["tail", "--count"],
     ["dead-letters", "list"],
+    ["alerts", "list"],
     ["dead-letters", "show", "1"],
     ["prune", "--dry-run"],
 )

@@ -151,6 +151,7 @@ def test_commands_that_read_work_for_a_viewer(home: PrivateHome) -> None:
         (["export", "--to", "-", "-o", "ndjson"], "small rights"),
         (["doctor"], "allowed to read only"),
         (["dead-letters", "list"], "was refused"),
+        (["alerts", "list"], "0 firing"),
         (["dead-letters", "show", "1"], "job.executed"),
         (["db", "status"], "49"),
         (["db", "upgrade"], f"version {HEAD} already"),
@@ -172,6 +173,7 @@ def test_commands_that_write_are_one_line_for_a_viewer_and_change_nothing(
         ["prune", "--days", "0.001", "--trust-clock"],
         ["dead-letters", "retry", "--all"],
         ["dead-letters", "discard", "--all"],
+        ["alerts", "silence", "x", "--for", "1h"],
     ):
         said = one_line(evtop(home, *words))
         assert said.startswith("EVTOP_STORE "), words

@@ -133,6 +133,7 @@ async def test_commands_that_read_work_and_leave_everything_as_it_is(
                 (["tail", "--count"], "41"),
                 (["tail", "--count", "type:download.failed"], "1"),
                 (["dead-letters", "list"], "was refused"),
+                (["alerts", "list"], "0 firing"),
                 (["db", "status"], "41"),
                 (["db", "upgrade"], f"version {HEAD} already"),
             ):
@@ -154,6 +155,7 @@ async def test_commands_that_write_are_one_line(home: PrivateHome, folder: Path,
                 ["prune", "--days", "0.001", "--trust-clock"],
                 ["dead-letters", "retry", "--all"],
                 ["dead-letters", "discard", "--all"],
+                ["alerts", "silence", "x", "--for", "1h"],
             ):
                 done = run(home, *words)
                 assert (done.returncode, done.stdout) == (1, ""), words

@@ -1,0 +1,115 @@
+"""What the commands about alerts share: a desk over what is on record, a word that means alerts, and recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.demo import require_demo
+from monitor.cli.options import chosen_settings, fail, run_to_end
+from monitor.errors import StartError
+from store.bus_url import EMBEDDED
+
+if TYPE_CHECKING:
+    from monitor.health.desk import AlertDesk, DeskAlert
+    from monitor.settings import Settings
+    from store.event import Event
+    from store.repository import EventRepository
+
+By = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Who says so; default EVTOP_USER, or the login name."),
+]
+Comment = Annotated[str, typer.Option("--comment", "-c", help="Why, for those who come after.")]
+CANDIDATES = 5
+"""Alerts, or silences, that are named where a word means several."""
+
+
+def read_desk(demo: bool) -> tuple[AlertDesk, datetime]:
+    """The desk over what is on record, and the present."""
+    return run_to_end(_read(chosen_settings(demo))), datetime.now(UTC)
+
+
+def record(demo: bool, make: Callable[[AlertDesk, datetime], Sequence[Event]]) -> Sequence[Event]:
+    """Record what `make` makes of desk and present, and announce it; what no event can hold ends the program."""
+    settings = chosen_settings(demo)
+    if demo:
+        require_demo()
+    # Without a console no one listens on the private bus: that is no fault to report.
+    return run_to_end(_record(settings, make), warn=settings.bus != EMBEDDED)
+
+
+def person(by: str | None) -> str:
+    """Who says so: `by`, else as the environment has it."""
+    from monitor.author import author
+
+    if by is not None:
+        return by
+    try:
+        return author()
+    except StartError as error:
+        fail(str(error))
+
+
+def firing(desk: AlertDesk, now: datetime) -> list[DeskAlert]:
+    """What fires by the record."""
+    return [one for one in desk.show(desk.recorded(), now) if one.alert.resolved_at is None]
+
+
+def meant(word: str, alerts: Sequence[DeskAlert]) -> list[DeskAlert]:
+    """Those of `alerts` that `word` means: a fingerprint, a rule, or how one begins. None ends the program."""
+    for exact in (
+        [one for one in alerts if one.alert.fingerprint == word],
+        [one for one in alerts if one.alert.rule == word],
+    ):
+        if exact:
+            return exact
+    found = [one for one in alerts if one.alert.fingerprint.startswith(word)]
+    if len(found) != 1:
+        refuse(word, [one.alert.fingerprint for one in found], "alert that fires", "alerts list --firing")
+    return found
+
+
+def refuse(word: str, candidates: Sequence[str], thing: str, command: str) -> None:
+    """End the program: `word` means none of a kind, or several."""
+    if not candidates:
+        fail(f"no {thing} is meant by {word!r}; see evtop {command}")
+    more = len(candidates) - CANDIDATES
+    named = ", ".join(candidates[:CANDIDATES]) + (f" and {more} more" if more > 0 else "")
+    fail(f"{word!r} may mean {named}")
+
+
+async def _read(settings: Settings) -> AlertDesk:
+    from monitor.backend import open_store
+
+    async with await open_store(settings, announce=False, create=False) as store:
+        return await _desk(store.repository)
+
+
+async def _record(
+    settings: Settings, make: Callable[[AlertDesk, datetime], Sequence[Event]]
+) -> Sequence[Event]:
+    from pydantic import ValidationError
+
+    from monitor.backend import open_store
+    from store.wire import validation_reason
+
+    async with await open_store(settings, create=False) as store:
+        desk = await _desk(store.repository)
+        try:
+            events = make(desk, datetime.now(UTC))
+        except ValidationError as error:
+            fail(validation_reason(error))
+        return await store.create_many(events)
+
+
+async def _desk(repository: EventRepository) -> AlertDesk:
+    from monitor.health.desk import AlertDesk
+    from monitor.recorded_alerts import recorded_alerts
+
+    desk = AlertDesk()
+    desk.apply(await recorded_alerts(repository))
+    return desk
