@@ -17,17 +17,17 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.timer import Timer
 
+from monitor.alerting_app import AlertingApp
 from monitor.bindings import actions_of
 from monitor.errors import StartError, internal_error
 from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
 from monitor.garbage import GarbageCollection
-from monitor.handing_over import HandingOverApp
-from monitor.health.interest import types_of_interest
 from monitor.health.rule import Rule
 from monitor.messages import FeedAdvanced
 from monitor.model.arrivals import Arrivals, Link
 from monitor.model.console import ConsoleModel
+from monitor.model.filter import Filter
 from monitor.model.start import Start
 from monitor.model.timeline import CAPACITY
 from monitor.paths import style
@@ -52,15 +52,13 @@ QUIT_AGAIN_WITHIN = 2.0
 NOTICE_FOR = 10.0
 """Seconds that what is to be known of the start is told."""
 STOP_WORTH_TELLING = 1.0
-USUAL_EVERY = 3600.0
-"""Seconds between two looks at what is usual."""
 QUIET_AFTER, QUIET_DRAWING = 10.0, 5.0
 """Seconds of silence after which ages have nothing to tell each second, and seconds between looks at them then."""
 SETTLED_AFTER = 6.0
 """Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
 
-class EvtopApp(HandingOverApp):
+class EvtopApp(AlertingApp):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.
@@ -143,6 +141,14 @@ class EvtopApp(HandingOverApp):
     ) -> None:
         """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
         self.push_screen(screen, answered)
+
+    def show_events(self, shown: Filter) -> None:
+        """Go back to the live screen, with this filter."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if isinstance(self.screen, LiveScreen):
+            self.screen.timeline.focus()
+            self.screen.apply_filter(shown)
 
     def show_in(self, zone: Zone) -> None:
         """Show times in `zone`, on all screens."""
@@ -338,13 +344,10 @@ class EvtopApp(HandingOverApp):
             if self._backend.weakness:
                 self.transport = self._backend.weakness
                 self.places += (("transport", self.transport),)
-            # Which also builds the parser, before the first key of a filter has to wait for it.
-            rules = await asyncio.to_thread(_shipped_rules) if self._rules is None else self._rules
-            self.model.watch_by(rules)
+            await self.watch_by(self._rules, self._backend)
             if self._garbage is not None:
                 self._garbage.settle()
-            self.run_worker(self._learn_usual(rules), name="usual", exit_on_error=False)
-            await self._backend.run(self._deliver, types_of_interest(rules))
+            await self._backend.run(self._deliver, self.model.alerts.interest)
         except (StoreError, StartError) as error:
             self._fail(str(error))
         except Exception as error:
@@ -355,21 +358,6 @@ class EvtopApp(HandingOverApp):
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             self._fail(f"internal error in the feed: {type(cause).__name__}")  # pyright: ignore[reportUnknownArgumentType]
-
-    async def _learn_usual(self, rules: Sequence[Rule]) -> None:
-        """Read from time to time what is usual, for the rules that ask. A store that is away is tried again."""
-        from monitor.usual_counts import asked_usual, read_usual
-        from store.repository import EventRepository
-
-        queries = asked_usual(rules)
-        while queries and self._backend is not None:
-            now = self.now()
-            try:
-                repository = EventRepository(self._backend.store.database)
-                self.model.learn_usual(await read_usual(repository, queries, now, now), self.now())
-            except StoreError as error:
-                self.log.warning("what is usual cannot be read", error)
-            await asyncio.sleep(USUAL_EVERY)
 
     def _fatal_error(self) -> None:
         # Textual's own report prints locals, with the credentials in them, and event text as it came.
@@ -382,9 +370,3 @@ class EvtopApp(HandingOverApp):
 
     def _deliver(self, arrivals: Arrivals) -> None:
         self.post_message(FeedAdvanced(arrivals))
-
-
-def _shipped_rules() -> Sequence[Rule]:
-    from monitor.rules import shipped_rules
-
-    return shipped_rules()

@@ -38,7 +38,8 @@ class Backend:
     """An open store with its bus: runs the feed and reads pages.
 
     With a `signer`, only messages that it signed are believed before the store confirms them.
-    `weakness` is what someone on the way to the bus can do, in a line; None when nothing.
+    `weakness` is what someone on the way to the bus can do, in a line; None when nothing. With `keeps_alerts`, what
+    fires is to be recorded in the store by whoever finds it.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Backend:
         *,
         weakness: str | None = None,
         signer: Signer | None = None,
+        keeps_alerts: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = store
         self.weakness = weakness
+        self.keeps_alerts = keeps_alerts
         self._signer = signer
         self._bus = bus
         self._embedded = embedded
@@ -126,6 +129,14 @@ class Backend:
     ) -> list[tuple[tuple[str | None, ...], int]]:
         """The most frequent values of the fields `names` together among the stored events of `chosen`."""
         return await self.store.repository.combinations(names, chosen, limit)
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Store `events` and announce them; those that are stored already are left alone.
+
+        Raises:
+            StoreError: they cannot be stored.
+        """
+        await self.store.create_many(events)
 
     async def close(self) -> None:
         """Close the store, the bus, and the embedded server if this process started it."""
@@ -220,4 +231,5 @@ async def open_backend(settings: Settings, server: EmbeddedBus | None = None) ->
         embedded or server,
         weakness=transport_weakness(settings.bus_url),
         signer=_signer(settings),
+        keeps_alerts=settings.records_alerts,
     )

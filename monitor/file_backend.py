@@ -15,7 +15,7 @@ from monitor.backend import Backend
 from monitor.feed import Feed, FeedOptions
 from monitor.model.arrivals import Arrivals, FeedStatus, Link, Refusal, Tally
 from store.errors import StoreError
-from store.event import LAST_ID
+from store.event import LAST_ID, Event
 from store.event_selection import Cursor
 from store.events import EventStore
 from store.importing.importer import ImportCounts, Rejection, import_events
@@ -138,6 +138,9 @@ class FileBackend(Backend):
         self._is_whole = True
         self._told = self._as_read(Arrivals(self._told.status, self._told.tally))
         deliver(self._told)
+
+    async def record(self, events: Sequence[Event]) -> None:
+        """Leave the files as they are: what is said of alerts holds as long as the console does."""
 
     async def _look_at_newest(self) -> None:
         # One event of a clock that is years ahead must not move the time away from all others.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import StartError
-from monitor.fit.choices import TERMINAL_VARIABLES
+from monitor.fit.choices import TERMINAL_VARIABLES, switch
 from store.bus_url import BUS_SETTING
 from store.credentials import secret
 from store.environment import (
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NAME_VARIABLE = "EVTOP_NAME"
 TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 RULES_VARIABLE = "EVTOP_RULES"
+RECORD_VARIABLE = "EVTOP_RECORD_ALERTS"
+"""0: consoles show what fires, and leave it to others to record it."""
 """Names a file with alert rules, which adds to those that evtop comes with."""
 ZONE_VARIABLE = "EVTOP_ZONE"
 """The zone that the console starts in."""
@@ -40,7 +42,7 @@ WINDOW_VARIABLE = "EVTOP_WINDOW"
 CONFIG_VARIABLE = "EVTOP_CONFIG"
 """Names the file that `monitor.settings_file` reads."""
 VARIABLES = (
-    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RULES_VARIABLE),
+    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RULES_VARIABLE, RECORD_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
     USER_VARIABLE,
     *TERMINAL_VARIABLES,
@@ -74,6 +76,8 @@ class Settings:
     signing_key: SecretStr | None = None
     warnings: tuple[str, ...] = ()
     rules: Path | None = None
+    records_alerts: bool = True
+    """Whether a console records what fires, so that all others know of it."""
 
     def __repr__(self) -> str:
         return f"Settings(name={self.name!r})"
@@ -110,7 +114,15 @@ class Settings:
         name = os.environ.get(NAME_VARIABLE, "local")
         rules = os.environ.get(RULES_VARIABLE)
         return cls(
-            store, bus, name, runtime_dir(), taxonomy, key, tuple(warnings), Path(rules) if rules else None
+            store_url=store,
+            bus_url=bus,
+            name=name,
+            runtime=runtime_dir(),
+            taxonomy=taxonomy,
+            signing_key=key,
+            warnings=tuple(warnings),
+            rules=Path(rules) if rules else None,
+            records_alerts=switch(os.environ, RECORD_VARIABLE) is not False,
         )
 
     @classmethod

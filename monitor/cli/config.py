@@ -24,6 +24,7 @@ from monitor.fit.choices import (
 from monitor.settings import (
     CONFIG_VARIABLE,
     NAME_VARIABLE,
+    RECORD_VARIABLE,
     RETENTION_DAYS,
     RETENTION_VARIABLE,
     RULES_VARIABLE,
@@ -54,6 +55,7 @@ DESCRIPTIONS = {
     NAME_VARIABLE: "What the status line calls this system.",
     TAXONOMY_VARIABLE: "TOML files with event types of your own.",
     RULES_VARIABLE: "A TOML file with alert rules of your own; `evtop rules check` reads one.",
+    RECORD_VARIABLE: "0 leaves it to other consoles to record what fires.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
@@ -75,6 +77,7 @@ _EXAMPLES = {
     NAME_VARIABLE: '"local"',
     TAXONOMY_VARIABLE: '["/etc/evtop/events.toml"]',
     RULES_VARIABLE: '"/etc/evtop/rules.toml"',
+    RECORD_VARIABLE: '"0"',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: '"Europe/Berlin"',
     WINDOW_VARIABLE: f"{WINDOW}",

@@ -75,15 +75,15 @@ class TerminalFit:
         # An empty NO_COLOR counts as not set (no-color.org).
         colour = not environment.get("NO_COLOR")
         encoding = _encoding(environment)
-        plain = _first(options.ascii, _switch(environment, ASCII_VARIABLE))
-        low = _first(options.low_bandwidth, _switch(environment, LOW_BANDWIDTH_VARIABLE))
+        plain = _first(options.ascii, switch(environment, ASCII_VARIABLE))
+        low = _first(options.low_bandwidth, switch(environment, LOW_BANDWIDTH_VARIABLE))
         low = bool(environment.get("SSH_CONNECTION")) if low is None else low
         return cls(
             theme=_theme(options.theme, environment) if colour else "monochrome",
             colour=colour,
             ascii=encoding != "utf-8" if plain is None else plain,
             encoding=encoding,
-            mouse=bool(_first(options.mouse, _switch(environment, MOUSE_VARIABLE))),
+            mouse=bool(_first(options.mouse, switch(environment, MOUSE_VARIABLE))),
             low_bandwidth=low,
             budget=_budget(environment, LOW_BUDGET if low else USUAL_BUDGET),
             keys=options.keys or _keys_file(environment),
@@ -94,7 +94,12 @@ def _first(option: bool | None, variable: bool | None) -> bool | None:
     return variable if option is None else option
 
 
-def _switch(environment: Mapping[str, str], name: str) -> bool | None:
+def switch(environment: Mapping[str, str], name: str) -> bool | None:
+    """What a variable of 1 or 0 says; None when it is not set.
+
+    Raises:
+        StartError: it says something else.
+    """
     text = environment.get(name, "")
     if not text:
         return None

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 
+from monitor.health.alerting import Alerting
 from monitor.health.components import ComponentBoard
-from monitor.health.engine import AlertEngine
 from monitor.health.rule import Rule
 from monitor.health.usual import UsualRates
 from monitor.model.arrivals import Arrivals, FeedStatus, Refusal, Tally
@@ -43,7 +43,7 @@ class ConsoleModel:
         self.rate = RateMeter()
         self.board = ComponentBoard()
         self._usual = UsualRates()
-        self.alerts = AlertEngine(rules, self.board, self._usual)
+        self.alerts = Alerting(rules, self.board, self._usual)
         self.marks = Marks()
         self.status = FeedStatus()
         self.tally = Tally()
@@ -62,7 +62,7 @@ class ConsoleModel:
 
     def watch_by(self, rules: Sequence[Rule]) -> None:
         """Hold these rules against what comes, before anything has come."""
-        self.alerts = AlertEngine(rules, self.board, self._usual)
+        self.alerts = Alerting(rules, self.board, self._usual)
 
     def learn_usual(self, counts: Mapping[Node, Mapping[int, float]], now: datetime) -> None:
         """Take in what is usual, as counts by slot of the queries that rules asked for."""
@@ -100,8 +100,8 @@ class ConsoleModel:
             self.facets.reopen()
             self.histogram.reopen()
             past = (*opening.history, *opening.newest)
-            self.alerts.begin(min((event.inserted_at for event in opening.newest), default=now), now)
-            self.alerts.apply(past, now)
+            begins = min((event.inserted_at for event in opening.newest), default=now)
+            self.alerts.open(past, begins if opening.has_older else None, now)
             if opening.newest:
                 self._note_newest(min(now, max(event.inserted_at for event in opening.newest)), now, tick)
             self.opened = True

@@ -22,6 +22,7 @@ from store.query.syntax import Node
 
 if TYPE_CHECKING:
     from monitor.export.formats import Format
+    from monitor.model.filter import Filter
     from monitor.model.rows import SortKey
 
 
@@ -108,6 +109,19 @@ class Console(Protocol):
         """Show times in `zone`, on all screens."""
         ...
 
+    @property
+    def unrecorded(self) -> str:
+        """Why what fires is not on record, so that no other console knows of it; empty when it is."""
+        ...
+
+    def show_events(self, shown: Filter) -> None:
+        """Go back to the live screen, with this filter."""
+        ...
+
+    def record_alert(self, event: Event, said: str) -> None:
+        """Record what someone says of an alert, beside everything else, and then tell `said`; or why it cannot be."""
+        ...
+
     def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
         """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
         ...
@@ -151,7 +165,7 @@ class ConsoleScreen(Screen[None]):
             skew=_skew(model.skew.worst(tick)),
             late=model.late,
             open_gaps=model.open_gaps,
-            firing=model.alerts.firing,
+            firing=sum(one.attention for one in model.alerts.shown(now)),
             open_to_others=bool(console.transport),
             clock=console.zone.clock(now),
             wire=console.wire,

@@ -12,6 +12,8 @@ from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.model.start import Start
 from monitor.model.view import BARS, HEATMAP, View, query_text
+from monitor.screens.alert_acting import AlertActingScreen
+from monitor.screens.alerts import AlertsScreen
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
 from monitor.screens.filtering_screen import FilteringScreen
@@ -47,7 +49,7 @@ HINTS = [
 ]
 
 
-class LiveScreen(FilteringScreen):
+class LiveScreen(FilteringScreen, AlertActingScreen):
     """Timeline with facets, health and alerts beside it and a histogram under it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-roomy")]
@@ -55,7 +57,8 @@ class LiveScreen(FilteringScreen):
     BINDINGS = [
         Binding("Y", "command_line", "Copy the command that shows this again"),
         Binding("r", "resource", "Resource of the row"),
-        Binding("a", "focus_pane('alerts')", "Alerts"),
+        Binding("a", "focus_pane('alerts')", "Alerts, then a to see to one, s to silence it"),
+        Binding("A", "alerts", "All alerts: now, before, silences"),
         Binding("1", "focus_pane('timeline')", "Timeline"),
         Binding("2", "focus_pane('facets')", "Facets"),
         Binding("3", "focus_pane('health')", "Health"),
@@ -117,7 +120,7 @@ class LiveScreen(FilteringScreen):
         model = self.console.model
         self.show_vitals()
         self.query_one(HealthPane).show(model.board.components())
-        self.query_one(AlertsPane).show(model.alerts.alerts())
+        self.query_one(AlertsPane).show(model.alerts.shown(self.console.now()))
         self.count_when_due(arrivals)
         if self._starts_at is not None and self._can_begin:
             start, self._starts_at = self._starts_at, None
@@ -248,6 +251,18 @@ class LiveScreen(FilteringScreen):
     def on_health_pane_component_opened(self, message: HealthPane.ComponentOpened) -> None:
         """Open the component's resource page."""
         self._open_resource(message.resource_type, message.resource_id)
+
+    def on_alerts_pane_acknowledged(self, message: AlertsPane.Acknowledged) -> None:
+        """See to an alert, or no longer."""
+        self.acknowledge(message.one)
+
+    def on_alerts_pane_silenced(self, message: AlertsPane.Silenced) -> None:
+        """Silence an alert."""
+        self.silence(message.one)
+
+    def action_alerts(self) -> None:
+        """Show all alerts, those before and the silences."""
+        self.console.open_screen(AlertsScreen())
 
     def on_alerts_pane_alert_opened(self, message: AlertsPane.AlertOpened) -> None:
         """Open the resource page of what the alert is about."""

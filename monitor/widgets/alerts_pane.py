@@ -1,4 +1,4 @@
-"""The alerts: what is firing since when, what may fire soon, then what was resolved lately."""
+"""The alerts: what is firing since when, then what was resolved lately."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from monitor.health.engine import Alert, AlertState
-from monitor.text import clean, fit
+from monitor.health.desk import DeskAlert
+from monitor.health.engine import AlertState
+from monitor.widgets.alert_line import alert_parts
 from monitor.widgets.lines import LineList, Part
-from monitor.zone import short_age
-from store.event import Severity
 
 
 class AlertsPane(LineList):
-    """One line an alert. Ones that do not hold for long enough yet are dim, and so are resolved ones, at the end."""
+    """One line an alert. What somebody should look at comes first and is coloured; the rest is dim."""
 
-    BINDINGS = [Binding("enter,r", "open", "Resource")]
+    BINDINGS = [
+        Binding("enter,r", "open", "Resource"),
+        Binding("a", "acknowledge", "Acknowledge the alert until it clears, or take that back"),
+        Binding("s", "silence", "Silence the alert for a time"),
+    ]
 
     @dataclass
     class AlertOpened(Message):
@@ -29,24 +32,44 @@ class AlertsPane(LineList):
         resource_type: str
         resource_id: str
 
+    @dataclass
+    class Acknowledged(Message):
+        """The operator sees to an alert, or no longer does."""
+
+        one: DeskAlert
+
+    @dataclass
+    class Silenced(Message):
+        """The operator wants to hear no more of an alert for a time."""
+
+        one: DeskAlert
+
     def __init__(self, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._now = now
-        self._alerts: tuple[Alert, ...] = ()
-        self._firing = 0
+        self._alerts: tuple[DeskAlert, ...] = ()
+        self._title = ""
         self.border_title = Content("Alerts")
 
-    def show(self, alerts: tuple[Alert, ...]) -> None:
+    def show(self, alerts: tuple[DeskAlert, ...]) -> None:
         """Show these alerts, and the present ages."""
-        firing = sum(alert.state is AlertState.FIRING for alert in alerts)
-        if firing != self._firing:
-            self._firing = firing
-            self.border_title = Content(f"Alerts ─ {firing} firing" if firing else "Alerts")
-            self.set_class(firing > 0, "-firing")
-        under_cursor = self._alerts[self.cursor].fingerprint if self._alerts else None
+        calling = sum(one.attention for one in alerts)
+        title = f"Alerts ─ {told}" if (told := counted(alerts)) else "Alerts"
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(title)
+            self.set_class(calling > 0, "-firing")
+        under_cursor = self.chosen
         self._alerts = alerts
-        self.keep_cursor_on(under_cursor, [alert.fingerprint for alert in alerts])
+        self.keep_cursor_on(
+            under_cursor and under_cursor.alert.fingerprint, [one.alert.fingerprint for one in alerts]
+        )
         self.lines_changed()
+
+    @property
+    def chosen(self) -> DeskAlert | None:
+        """The alert under the cursor; None when there is none."""
+        return self._alerts[min(self.cursor, len(self._alerts) - 1)] if self._alerts else None
 
     def line_count(self) -> int:
         """One an alert."""
@@ -57,27 +80,35 @@ class AlertsPane(LineList):
         return "nothing is firing"
 
     def line_parts(self, index: int, width: int) -> list[Part]:
-        """Glyph, title, age."""
-        alert = self._alerts[index]
-        when = " " + self._age(alert, self._now())
-        title = fit(clean(alert.title), max(1, width - 2 - len(when)))
-        if alert.state is AlertState.RESOLVED:
-            return [("✓ ", "good"), (title, "dim"), (when, "dim")]
-        if alert.state is AlertState.PENDING:
-            return [("… ", "dim"), (title, "dim"), (when, "dim")]
-        style = "error" if alert.severity is Severity.ERROR else "warning"
-        return [("✖ " if style == "error" else "▲ ", style), (title, style), (when, style)]
+        """Sign, title, what is made of it, age."""
+        return alert_parts(self._alerts[index], self._now(), width)
 
     def action_open(self) -> None:
         """Open the resource page of the alert under the cursor."""
-        if self._alerts and (resource := self._alerts[self.cursor].resource) is not None:
-            kind, identifier = resource
-            if identifier is not None:
-                self.post_message(self.AlertOpened(kind, identifier))
-                return
-        if self._alerts:
+        one = self.chosen
+        if one is None:
+            return
+        kind, identifier = one.alert.resource or (None, None)
+        if kind is not None and identifier is not None:
+            self.post_message(self.AlertOpened(kind, identifier))
+        else:
             self.notify("this alert is about no single resource", markup=False, timeout=2)
 
-    @staticmethod
-    def _age(alert: Alert, now: datetime) -> str:
-        return short_age(alert.resolved_at or alert.since, now)
+    def action_acknowledge(self) -> None:
+        """See to the alert under the cursor."""
+        if self.chosen is not None:
+            self.post_message(self.Acknowledged(self.chosen))
+
+    def action_silence(self) -> None:
+        """Hear no more of the alert under the cursor."""
+        if self.chosen is not None:
+            self.post_message(self.Silenced(self.chosen))
+
+
+def counted(alerts: tuple[DeskAlert, ...]) -> str:
+    """How many call for attention, and how many fire besides: `2 firing, 1 seen to`."""
+    calling = sum(one.attention for one in alerts)
+    besides = [one for one in alerts if one.alert.state is AlertState.FIRING and not one.attention]
+    seen_to = sum(one.acknowledged is not None for one in besides)
+    numbers = ((calling, "firing"), (seen_to, "seen to"), (len(besides) - seen_to, "muted"))
+    return ", ".join(f"{number} {word}" for number, word in numbers if number)

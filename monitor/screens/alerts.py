@@ -1,0 +1,218 @@
+"""The alerts: what fires and who sees to it, what fired before, what is silenced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import IntEnum
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+
+from monitor.health.alert_history import PastEpisode
+from monitor.health.desk import DeskAlert
+from monitor.health.engine import Alert
+from monitor.health.silences import Silence
+from monitor.model.alert_details import alert_facts
+from monitor.model.arrivals import Arrivals
+from monitor.model.filter import Filter, Span
+from monitor.screens.alert_acting import AlertActingScreen
+from monitor.screens.help import HelpScreen
+from monitor.screens.resource import ResourceScreen
+from monitor.text import clean
+from monitor.widgets.alert_table import AlertTable, Entry
+from monitor.widgets.alerts_pane import counted
+from monitor.widgets.fact_lines import FactLines
+from monitor.widgets.key_hints import KeyHints
+from monitor.widgets.status_line import StatusLine
+from store.query.moments import parse_span
+from store.query.parser import describe
+from store.query.syntax import Compare, Field, Op, all_of
+
+AROUND = timedelta(minutes=1)
+"""Before the beginning of an alert and after its end: events that it is made of may be a little older."""
+HINTS = [
+    ("a", "see to it"),
+    ("s", "silence"),
+    ("enter", "its events"),
+    ("r", "resource"),
+    ("tab", "now, before, silences"),
+    ("x", "end silence"),
+    ("esc", "back"),
+]
+
+
+class Tab(IntEnum):
+    """What is listed."""
+
+    NOW = 0
+    BEFORE = 1
+    SILENCES = 2
+
+
+_TITLES = {Tab.NOW: "Alerts", Tab.BEFORE: "Alerts before", Tab.SILENCES: "Silences"}
+_EMPTY = {
+    Tab.NOW: "nothing fires, and nothing did lately",
+    Tab.BEFORE: "nothing is on record",
+    Tab.SILENCES: "nothing is silenced; s silences an alert",
+}
+
+
+class AlertsScreen(AlertActingScreen):
+    """Three lists, one at a time, and under them what is known of the alert under the cursor."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+
+    BINDINGS = [
+        Binding("a", "acknowledge", "See to the alert until it clears, or no longer"),
+        Binding("s", "silence", "Silence the alert for a time"),
+        Binding("S", "silence_rule", "Silence all alerts of its rule"),
+        Binding("x", "end_silence", "End the silence under the cursor"),
+        Binding("enter", "events", "The events that it is made of, on the timeline"),
+        Binding("r", "resource", "Resource of the alert"),
+        Binding("tab", "next_list(1)", "Next / previous list", id="alerts.next-list"),
+        Binding("shift+tab", "next_list(-1)", "Next / previous list", id="alerts.previous-list"),
+        Binding("question_mark,f1", "help", "Help"),
+        Binding("escape,q,A", "app.pop_screen", "Back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tab = Tab.NOW
+
+    def compose(self) -> ComposeResult:
+        """Status line, list, details, hints."""
+        yield StatusLine(id="status")
+        table = AlertTable(self.console.now, id="alert-table")
+        table.add_class("pane")
+        yield table
+        details = FactLines(id="alert-details")
+        details.add_class("pane")
+        yield details
+        yield KeyHints(HINTS, id="hints")
+
+    def on_mount(self) -> None:
+        """Start on the list."""
+        self._table.focus()
+        self.call_after_refresh(self.advance)
+
+    @property
+    def _table(self) -> AlertTable:
+        return self.query_one(AlertTable)
+
+    def advance(self, arrivals: Arrivals | None = None) -> None:
+        """Draw what the model knows now."""
+        self.show_vitals()
+        now, alerting = self.console.now(), self.console.model.alerts
+        alerts = alerting.shown(now)
+        entries: Sequence[Entry]
+        match self._tab:
+            case Tab.NOW:
+                entries, told = alerts, counted(alerts)
+            case Tab.BEFORE:
+                entries = alerting.desk.history()
+                told = f"{len(entries):,} times"
+            case Tab.SILENCES:
+                entries = silences = alerting.desk.silences()
+                told = f"{sum(one.is_active(now) for one in silences)} active"
+        table = self._table
+        table.zone = self.console.zone
+        table.border_title = Content(f"{_TITLES[self._tab]} ─ {told}" if told else _TITLES[self._tab])
+        unrecorded = self.console.unrecorded
+        table.border_subtitle = Content(clean(f"not on record: {unrecorded}") if unrecorded else "")
+        table.show(entries, _EMPTY[self._tab])
+        self.show_details()
+
+    def show_details(self) -> None:
+        """Draw what is known of what is under the cursor."""
+        details, one, console = self.query_one(FactLines), self._table.chosen, self.console
+        details.display = isinstance(one, DeskAlert)
+        if isinstance(one, DeskAlert):
+            history = console.model.alerts.desk.history()
+            details.border_title = Content(clean(one.alert.title))
+            details.show(alert_facts(one, history, console.zone, console.now()))
+
+    def on_alert_table_moved(self) -> None:
+        """Another entry is under the cursor."""
+        self.show_details()
+
+    def action_next_list(self, step: int) -> None:
+        """Show the next or previous list."""
+        self._tab = Tab((self._tab + step) % len(Tab))
+        self._table.cursor = 0
+        self.advance()
+
+    def action_acknowledge(self) -> None:
+        """See to the alert under the cursor, or no longer."""
+        if (one := self._alert()) is not None:
+            self.acknowledge(one)
+
+    def action_silence(self) -> None:
+        """Silence the alert under the cursor."""
+        if (one := self._alert()) is not None:
+            self.silence(one)
+
+    def action_silence_rule(self) -> None:
+        """Silence all alerts of the rule."""
+        if (one := self._alert()) is not None:
+            self.silence(one, rule=True)
+
+    def action_end_silence(self) -> None:
+        """End the silence under the cursor, or the one that holds for the alert there."""
+        one = self._table.chosen
+        silence = one if isinstance(one, Silence) else one.silenced_by if isinstance(one, DeskAlert) else None
+        if silence is None or not silence.is_active(self.console.now()):
+            self.notify("there is no silence to end here", markup=False, timeout=2)
+        else:
+            self.end_silence(silence)
+
+    def action_resource(self) -> None:
+        """Open the resource page of the alert under the cursor."""
+        one = self._alert()
+        if one is None:
+            return
+        kind, identifier = one.alert.resource or (None, None)
+        if kind is None or identifier is None:
+            self.notify("this alert is about no single resource", markup=False, timeout=2)
+        else:
+            self.console.open_screen(ResourceScreen(kind, identifier))
+
+    def action_events(self) -> None:
+        """Go to the timeline, with the events that the alert is made of."""
+        one = self._table.chosen
+        match one:
+            case DeskAlert(alert=Alert(rule=rule, resolved_at=resolved), since=since):
+                pass
+            case PastEpisode(rule=rule, fired=since, resolved=resolved):
+                pass
+            case _:
+                self.notify("this is no alert", markup=False, timeout=2)
+                return
+        known = self.console.model.alerts.rules.get(rule)
+        if known is None:
+            self.notify(clean(f"there is no rule {rule} here"), markup=False, timeout=2)
+            return
+        window = dict(known.kind.facts).get("window")
+        reach = parse_span(window) if window else timedelta()
+        span = Span(since - reach - AROUND, (resolved or self.console.now()) + AROUND)
+        query = known.query
+        resource = one.alert.resource if isinstance(one, DeskAlert) else None
+        if resource is not None and resource[1] is not None:
+            query = all_of(query, Compare(Field.RESOURCE, Op.EQ, f"{resource[0]}/{resource[1]}"))
+        self.console.show_events(Filter().with_query(describe(query), query).within(span))
+
+    def action_help(self) -> None:
+        """Tell the keys."""
+        self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
+
+    def zone_changed(self) -> None:
+        """Times are told in another zone."""
+        self.advance()
+
+    def _alert(self) -> DeskAlert | None:
+        one = self._table.chosen
+        if isinstance(one, DeskAlert):
+            return one
+        self.notify("that is for the list of what fires now (tab)", markup=False, timeout=2)
+        return None
