@@ -35,7 +35,8 @@ from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
 from monitor.screens.question import Question
 from monitor.screens.timeline_screen import TimelineScreen
-from monitor.terminal import ConsoleDriver
+from monitor.stop_notice import StopNotice
+from monitor.terminal import LOOK_EVERY, ConsoleDriver
 from monitor.text import clean
 from monitor.views import ViewFile, ViewsError
 from monitor.zone import Zone, age
@@ -128,8 +129,8 @@ class EvtopApp(AlertingApp):
         self._arrived_at = self._drawn_at = tick()
         self._draw_timer: Timer | None = None
         self._interrupted_at = -QUIT_AGAIN_WITHIN
-        self._received_before_stop: int | None = None
-        self._continued_at = self._told_to_go_on_at = 0.0
+        self._stop = StopNotice()
+        self._continued_at = 0.0
 
     @property
     def system_name(self) -> str:
@@ -218,6 +219,7 @@ class EvtopApp(AlertingApp):
     def on_feed_advanced(self, message: FeedAdvanced) -> None:
         """Take in a frame, and draw it as soon as the line and the processor have room for it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
+        self._stop.count(self.model.tally.received, time.monotonic())
         self._undrawn = message.arrivals.after(self._undrawn)
         self._arrived_at = self.tick()
         self._draw_when_due()
@@ -225,10 +227,10 @@ class EvtopApp(AlertingApp):
     def on_console_driver_continued(self, message: ConsoleDriver.Continued) -> None:
         """Say that the picture stood still; what came meanwhile is told when it is there."""
         if message.seconds >= STOP_WORTH_TELLING:
-            self._received_before_stop = self.model.tally.received
+            moment, now = time.monotonic(), self.now()
+            # It was looked at last so long before the stop at most, and no frame came while it lasted.
             self._continued_at = self.tick()
-            self._told_to_go_on_at = time.monotonic()
-            now = self.now()
+            self._stop.stopped(moment - message.seconds + LOOK_EVERY, moment)
             stopped_for = age(now - timedelta(seconds=message.seconds), now)
             self.notify(f"evtop was stopped for {clean(stopped_for)}; catching up", markup=False)
 
@@ -308,15 +310,14 @@ class EvtopApp(AlertingApp):
         self._advance(arrivals)
 
     def _tell_what_came_while_stopped(self) -> None:
-        before, status = self._received_before_stop, self.model.status
-        if before is None or self._backend is None or self.tick() - self._continued_at < SETTLED_AFTER:
+        stop, status = self._stop, self.model.status
+        if not stop.waits or self._backend is None or self.tick() - self._continued_at < SETTLED_AFTER:
             return
         is_whole = status.link not in {Link.CONNECTING, Link.RECONNECTING} and not (
             status.repairing or status.store_error
         )
-        if is_whole and self._backend.caught_up_at >= self._told_to_go_on_at:
-            self._received_before_stop = None
-            count = self.model.tally.received - before
+        if is_whole and self._backend.caught_up_at >= stop.continued_at:
+            count = stop.told(self.model.tally.received)
             self.notify(f"caught up: {count:,} received since evtop was stopped", markup=False)
 
     def _advance(self, arrivals: Arrivals | None = None) -> None:

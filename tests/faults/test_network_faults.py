@@ -224,7 +224,8 @@ async def test_a_flapping_line_costs_neither_an_event_nor_memory_nor_connections
             await until(lambda: all_live(len(promises.accepted)), settled)
             assert watch.ids == found.ids == promises.accepted.keys()
             assert watch.counted == len(promises.accepted)
-            assert watch.gaps
+            # What was only held up, or is not noticed yet because the store told everything, leaves none.
+            assert watch.gaps or not any("cut" in way for way in ways)
             assert all(gap.state is GapState.REPAIRED for gap in watch.last_gaps)
             assert (watch.tally.dropped, watch.tally.lost, watch.tally.malformed) == (0, 0, 0)
             await until(lambda: holdings(line, processes) == before, PATIENCE)
