@@ -19,6 +19,7 @@ from monitor.cli import (
     import_events,
     keys,
     prune,
+    rules,
     stats,
     tail,
     views,
@@ -66,6 +67,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 app.add_typer(views.app, name="views")
+app.add_typer(rules.app, name="rules")
 
 
 @app.callback(invoke_without_command=True)

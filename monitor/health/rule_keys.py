@@ -29,6 +29,7 @@ RUNBOOK_MAX = 500
 COUNT_MAX = 100_000
 """The largest threshold: so many events are kept one by one."""
 GROUPS_LIMIT_MAX = 100_000
+SPAN_EXPECTED = f'a length of time, as in "30s", "5m", "2h" or "1d", up to "{WINDOW_MAX.days}d"'
 _URL = re.compile(r"https?://[!-~]+")
 Reader = Callable[[object], object]
 """Reads a value. A ValueError says what it must be, a `MistakeError` what is wrong."""
@@ -81,7 +82,7 @@ def _span(value: object) -> timedelta:
             span = None
         if span is not None and span <= WINDOW_MAX:
             return span
-    raise ValueError(f'a length of time, as in "30s", "5m", "2h" or "1d", up to "{WINDOW_MAX.days}d"')
+    raise ValueError(SPAN_EXPECTED)
 
 
 def _hold(value: object) -> timedelta:
