@@ -187,12 +187,13 @@ async def _replayed(
 
 
 def _needed(rules: Sequence[Rule]) -> Node:
-    """The query of all events that rules need, or of all events where it would cost more than it saves."""
+    """What SQL can select of the events that rules need: all of those, and perhaps more."""
+    from monitor.health.interest import loosened
     from store.query.sql import is_exact
     from store.query.syntax import EVERYTHING, Or
 
-    queries = tuple(dict.fromkeys(query for rule in rules for query in rule.queries))
-    return Or(queries) if len(queries) <= _IN_SQL_MAX and all(map(is_exact, queries)) else EVERYTHING
+    queries = tuple(dict.fromkeys(loosened(query, is_exact) for rule in rules for query in rule.queries))
+    return EVERYTHING if EVERYTHING in queries or len(queries) > _IN_SQL_MAX else Or(queries)
 
 
 def _write_text(

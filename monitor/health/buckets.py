@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -37,6 +37,27 @@ class _Span:
     since: int
     until: int | None = None
     gone: int = 0
+
+
+class _Added(NamedTuple):
+    """The buckets in order, and the sums of those before each place."""
+
+    buckets: list[int]
+    parts: list[int]
+    wholes: list[int]
+
+    @classmethod
+    def of(cls, by_bucket: Mapping[int, tuple[int, int]]) -> _Added:
+        """Of sums by bucket."""
+        buckets = sorted(by_bucket)
+        parts, wholes = zip(*map(by_bucket.__getitem__, buckets), strict=True)
+        return cls(buckets, [0, *accumulate(parts)], [0, *accumulate(wholes)])
+
+    def between(self, first: int, last: int | None) -> tuple[int, int]:
+        """The sums of the buckets from `first` up to and without `last`."""
+        low = bisect_left(self.buckets, first)
+        high = len(self.buckets) if last is None else bisect_left(self.buckets, last)
+        return self.parts[high] - self.parts[low], self.wholes[high] - self.wholes[low]
 
 
 class _Walked(NamedTuple):
@@ -140,10 +161,11 @@ class BucketWatch(ABC):
         if sums is None:
             return ()
         if sums.episodes is None:
-            spans, last = self._walk(sums, None)
+            added = _Added.of(sums.by_bucket)
+            spans, last = self._walk(sums, added, None)
             if last is not None:
                 spans.append(last)
-            told = [*(sums.ended or ()), *((span, self._count(sums, span)) for span in spans)]
+            told = [*(sums.ended or ()), *((span, self._count(added, span)) for span in spans)]
             sums.episodes = tuple(self._episode(span, count) for span, count in told)
         return sums.episodes
 
@@ -151,11 +173,9 @@ class BucketWatch(ABC):
         until = None if span.until is None else self._moment(span.until)
         return Episode(self._moment(span.since), until, count, foreseen=True)
 
-    def _walk(self, sums: _Sums, end: int | None) -> tuple[list[_Span], _Span | None]:
+    def _walk(self, sums: _Sums, added: _Added, end: int | None) -> tuple[list[_Span], _Span | None]:
         """The spans that end before the boundary `end`, or at all; and the one that goes on."""
-        buckets, length = sorted(sums.by_bucket), self._length
-        parts = [0, *accumulate(sums.by_bucket[bucket][0] for bucket in buckets)]
-        wholes = [0, *accumulate(sums.by_bucket[bucket][1] for bucket in buckets)]
+        buckets, length = added.buckets, self._length
         start = buckets[0] + (length if self.needs_all else 1) if sums.floor is None else sums.floor + length
         if self._began is not None:
             # A window that is known in part only would look too empty.
@@ -172,8 +192,7 @@ class BucketWatch(ABC):
                 break
             if not noted and boundary > settled:
                 sums.walked, noted = _Walked(settled, tuple(ended), held), True
-            low, high = bisect_left(buckets, boundary - length), bisect_left(buckets, boundary)
-            if self.holds(self._moment(boundary), parts[high] - parts[low], wholes[high] - wholes[low]):
+            if self.holds(self._moment(boundary), *added.between(boundary - length, boundary)):
                 held = held or _Span(boundary)
             elif held is not None:
                 ended.append(_Span(held.since, boundary, held.gone))
@@ -195,27 +214,22 @@ class BucketWatch(ABC):
 
     def _settle(self, sums: _Sums) -> None:
         """Keep the last windows only; of those before, what was alarming."""
-        cut = sorted(sums.by_bucket)[-_WINDOWS_KEPT * self._length]
+        added = _Added.of(sums.by_bucket)
+        cut = added.buckets[-_WINDOWS_KEPT * self._length]
         sums.forget_walk()
-        ended, held = self._walk(sums, cut + self._length)
+        ended, held = self._walk(sums, added, cut + self._length)
         if ended:
             sums.ended = sums.ended or deque(maxlen=_PAST)
-            sums.ended.extend((span, self._count(sums, span)) for span in ended)
+            sums.ended.extend((span, self._count(added, span)) for span in ended)
         if held is not None:
-            held = _Span(held.since, None, self._count(sums, _Span(held.since, cut, held.gone)))
+            held = _Span(held.since, None, self._count(added, _Span(held.since, cut, held.gone)))
         sums.open, sums.floor = held, cut
         sums.by_bucket = {bucket: added for bucket, added in sums.by_bucket.items() if bucket >= cut}
         sums.forget_walk()
 
-    def _count(self, sums: _Sums, span: _Span) -> int:
+    def _count(self, added: _Added, span: _Span) -> int:
         """The events behind a span: from a window before it until its end."""
-        first = span.since - self._length
-        within = (
-            part
-            for bucket, (part, _) in sums.by_bucket.items()
-            if bucket >= first and (span.until is None or bucket < span.until)
-        )
-        return span.gone + sum(within)
+        return span.gone + added.between(span.since - self._length, span.until)[0]
 
     def _moment(self, boundary: int) -> datetime:
         return _EPOCH + boundary * self._step

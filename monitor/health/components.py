@@ -137,6 +137,10 @@ class StateHistory:
             else:
                 earlier.interrupted = True
 
+    def is_continued_by(self, key: SortKey, state: State) -> bool:
+        """Whether an observation is the newest and says what the one before said."""
+        return key > self._keys[-1] and state == self._states[-1]
+
     @property
     def state(self) -> State:
         """The present state: the newest observation's."""

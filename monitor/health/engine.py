@@ -49,13 +49,14 @@ class Alert:
     runbook: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """What is known of one rule's group."""
+    """What is known of one rule's group, and the alert that was made of it last."""
 
     rule: Rule
     group: Group
     episodes: Sequence[Episode]
+    alert: Alert | None = None
 
 
 class AlertEngine:
@@ -151,7 +152,7 @@ class AlertEngine:
         return self._next_due
 
     def _renew(self, watched: Watched, groups: Iterable[Group], now: datetime) -> None:
-        rule, watch = watched
+        rule, watch = watched.rule, watched.watch
         for group in groups:
             name = fingerprint(rule.name, group)
             episodes = watch.episodes(group)
@@ -203,8 +204,10 @@ def _due(known: _Known, now: datetime) -> list[datetime]:
 
 
 def _alert(name: str, known: _Known, episode: Episode, state: AlertState) -> Alert:
-    rule, group = known.rule, known.group
-    return Alert(
+    rule, group, made = known.rule, known.group, known.alert
+    if made is not None and made.state == state and made.since == episode.since:
+        return made
+    known.alert = Alert(
         fingerprint=name,
         rule=rule.name,
         severity=rule.severity,
@@ -219,3 +222,4 @@ def _alert(name: str, known: _Known, episode: Episode, state: AlertState) -> Ale
         ),
         runbook=rule.runbook,
     )
+    return known.alert

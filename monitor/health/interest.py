@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from monitor.health.rule import Rule
 from store.event import Event
 from store.query.predicate import compile_predicate
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op, Or
+from store.query.syntax import EVERYTHING, And, Compare, Exists, Field, Node, Not, Op, Or, all_of
 
 _TELLING = frozenset({Field.TYPE, Field.CATEGORY, Field.SEVERITY})
 
@@ -30,6 +30,20 @@ def _types_in(node: Node) -> Iterator[str]:
                 yield from _types_in(operand)
         case _:
             return
+
+
+def loosened(node: Node, is_exact: Callable[[Node], bool]) -> Node:
+    """A query that `is_exact` and selects all that `node` does, and perhaps more."""
+    if is_exact(node):
+        return node
+    match node:
+        case And(operands):
+            return all_of(*(loosened(operand, is_exact) for operand in operands))
+        case Or(operands):
+            parts = tuple(loosened(operand, is_exact) for operand in operands)
+            return EVERYTHING if EVERYTHING in parts else Or(parts)
+        case _:
+            return EVERYTHING
 
 
 def may_concern(rule: Rule, event: Event) -> bool:

@@ -71,7 +71,7 @@ class Replay:
         return sorted(found, key=lambda alert: (alert.since, alert.fingerprint))
 
     def _look(self, watched: Watched, groups: Iterable[Group]) -> None:
-        rule, watch = watched
+        rule, watch = watched.rule, watched.watch
         for group in groups:
             name = fingerprint(rule.name, group)
             episodes = watch.episodes(group)

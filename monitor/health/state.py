@@ -92,7 +92,12 @@ class _StateWatch:
         state = self._sighting(event)
         if state is None:
             return ()
-        return self._histories.observe(self._group(event), event.sort_key, state)
+        group, key = self._group(event), event.sort_key
+        history = self._histories.get(group)
+        goes_on_well = state == State.UP and history is not None and history.is_continued_by(key, state)
+        changed = self._histories.observe(group, key, state)
+        # Most events say that all is as well as it was, which no episode is changed by.
+        return changed[1:] if goes_on_well else changed
 
     def episodes(self, group: Group) -> Sequence[Episode]:
         history = self._histories.get(group)

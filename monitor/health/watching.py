@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -21,11 +20,40 @@ KNOWN_MAX = 32_768
 """Events that are known by their ids, for rules that add up and cannot tell them."""
 
 
-class Watched(NamedTuple):
-    """A rule and what it has seen."""
+class Watched:
+    """A rule, what it has seen, and which groups of it may be others since it was last asked."""
 
-    rule: Rule
-    watch: Watch
+    __slots__ = ("observe", "rule", "touched", "watch")
+
+    def __init__(self, rule: Rule, watch: Watch) -> None:
+        self.rule = rule
+        self.watch = watch
+        self.observe = watch.observe
+        self.touched: set[Group] = set()
+
+    def taken(self) -> set[Group]:
+        """The groups, which count as asked for from now on."""
+        touched, self.touched = self.touched, set()
+        return touched
+
+
+class _SeenOnce:
+    """The ids of the latest events, at least `KNOWN_MAX` of them once there were as many."""
+
+    __slots__ = ("_before", "_latest")
+
+    def __init__(self) -> None:
+        self._latest: set[int] = set()
+        self._before: set[int] = set()
+
+    def is_new(self, identifier: int) -> bool:
+        """Whether it is not among them; it is now."""
+        if identifier in self._latest or identifier in self._before:
+            return False
+        self._latest.add(identifier)
+        if len(self._latest) >= KNOWN_MAX:
+            self._before, self._latest = self._latest, set()
+        return True
 
 
 class _Concerned(NamedTuple):
@@ -42,40 +70,37 @@ class Watching:
     def __init__(self, rules: Iterable[Rule], usual: Usual | None = None) -> None:
         self.watched: Sequence[Watched] = tuple(Watched(rule, rule.watch(usual)) for rule in rules)
         self._concerned: dict[tuple[str, str, Severity | None], _Concerned] = {}
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self._seen = _SeenOnce()
 
     @property
     def forgotten(self) -> int:
         """How many groups were forgotten because rules follow too many."""
         return sum(watched.watch.forgotten for watched in self.watched)
 
-    def begin(self, moment: datetime) -> Iterator[tuple[Watched, tuple[Group, ...]]]:
+    def begin(self, moment: datetime) -> Iterator[tuple[Watched, Iterable[Group]]]:
         """From `moment` on all events are given; tell what is another now."""
         for watched in self.watched:
             if groups := watched.watch.begin(moment):
                 yield watched, groups
 
-    def observe(self, events: Iterable[Event]) -> Iterator[tuple[Watched, set[Group]]]:
+    def observe(self, events: Iterable[Event]) -> Iterator[tuple[Watched, Iterable[Group]]]:
         """Take in events, and tell which groups of which rules may be others now, each once."""
-        touched: dict[int, tuple[Watched, set[Group]]] = {}
-        known = self._known
+        changed: list[Watched] = []
         for event in events:
             exact, adding = self._concerned_by(event)
             for watched in exact:
-                if groups := watched.watch.observe(event):
-                    touched.setdefault(id(watched), (watched, set()))[1].update(groups)
-            if not adding:
-                continue
-            identifier = event.id.int
-            if identifier in known:
-                continue
-            known[identifier] = None
-            if len(known) > KNOWN_MAX:
-                known.popitem(last=False)
-            for watched in adding:
-                if groups := watched.watch.observe(event):
-                    touched.setdefault(id(watched), (watched, set()))[1].update(groups)
-        yield from touched.values()
+                if groups := watched.observe(event):
+                    if not watched.touched:
+                        changed.append(watched)
+                    watched.touched.update(groups)
+            if adding and self._seen.is_new(event.id.int):
+                for watched in adding:
+                    if groups := watched.observe(event):
+                        if not watched.touched:
+                            changed.append(watched)
+                        watched.touched.update(groups)
+        for watched in changed:
+            yield watched, watched.taken()
 
     def _concerned_by(self, event: Event) -> _Concerned:
         """The rules that events of this one's kind may concern: most kinds concern few."""

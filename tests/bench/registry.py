@@ -17,6 +17,7 @@ from tests.bench import (
     reconnect,
     recording,
     retention,
+    rules,
     startup,
     store_to_eye,
     sustained,
@@ -86,6 +87,7 @@ BENCHES = (
         tuple(f"prune_{name}_longest_lock_ms" for name in retention.DATABASES),
         retention.run,
     ),
+    Bench("rules", ("rules_cost_percent", "rules_test_s"), rules.run),
     Bench(
         "sustained_2000",
         (
