@@ -15,6 +15,8 @@ import pytest
 from monitor.app import EvtopApp
 from monitor.bindings import key_name
 from monitor.cli.main import app as command_line
+from monitor.health.rule_keys import KINDS
+from monitor.rules import rules_with
 from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.exporting import ExportingScreen
@@ -228,3 +230,13 @@ def test_pictures_fetch_nothing(name: str) -> None:
     picture = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert "@font-face" not in picture
     assert "<image" not in picture
+
+
+def test_the_alert_rules_are_rules(tmp_path: Path) -> None:
+    (written,) = blocks(section("Alert rules"), "toml")
+    file = tmp_path / "rules.toml"
+    file.write_text(written)
+    found = rules_with(file)
+    assert {"backup-late", "requests-fail"} <= {rule.name for rule in found.rules}
+    kinds = re.findall(r"^\| `(\w+)` \|", section("Alert rules"), re.MULTILINE)
+    assert kinds == list(KINDS)

@@ -187,12 +187,11 @@ async def _replayed(
 
 
 def _needed(rules: Sequence[Rule]) -> Node:
-    """What SQL can select of the events that rules need: all of those, and perhaps more."""
+    """What the store is asked for: all events that rules need, and perhaps more."""
     from monitor.health.interest import loosened
-    from store.query.sql import is_exact
     from store.query.syntax import EVERYTHING, Or
 
-    queries = tuple(dict.fromkeys(loosened(query, is_exact) for rule in rules for query in rule.queries))
+    queries = tuple(dict.fromkeys(loosened(query) for rule in rules for query in rule.queries))
     return EVERYTHING if EVERYTHING in queries or len(queries) > _IN_SQL_MAX else Or(queries)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from monitor.health.rule import Rule
 from store.event import Event
@@ -32,18 +32,30 @@ def _types_in(node: Node) -> Iterator[str]:
             return
 
 
-def loosened(node: Node, is_exact: Callable[[Node], bool]) -> Node:
-    """A query that `is_exact` and selects all that `node` does, and perhaps more."""
-    if is_exact(node):
-        return node
+def loosened(node: Node) -> Node:
+    """A query about plain fields alone that selects all that `node` does, and perhaps more."""
     match node:
         case And(operands):
-            return all_of(*(loosened(operand, is_exact) for operand in operands))
+            return all_of(*map(loosened, operands))
         case Or(operands):
-            parts = tuple(loosened(operand, is_exact) for operand in operands)
+            parts = tuple(map(loosened, operands))
             return EVERYTHING if EVERYTHING in parts else Or(parts)
         case _:
-            return EVERYTHING
+            return node if _is_plain(node) else EVERYTHING
+
+
+def _is_plain(node: Node) -> bool:
+    match node:
+        case Not(operand):
+            return _is_plain(operand)
+        case And(operands) | Or(operands):
+            return all(map(_is_plain, operands))
+        case Compare(field, op, _):
+            return isinstance(field, Field) and op is not Op.REGEX
+        case Exists(field):
+            return isinstance(field, Field)
+        case _:
+            return False
 
 
 def may_concern(rule: Rule, event: Event) -> bool:

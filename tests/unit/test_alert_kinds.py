@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.health.engine import Alert, AlertEngine, AlertState
+from monitor.health.interest import loosened
 from monitor.health.rule import Rule
 from monitor.health.rules_file import RulesText, read_rules
 from monitor.health.usual import SLOT, UsualRates, slot_of
@@ -409,3 +410,18 @@ def test_the_shipped_rules_say_nothing_of_an_empty_store() -> None:
     engine.begin(at(0), at(0))
     engine.tick(at(30 * DAY))
     assert engine.alerts() == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("type:a.b", "type:a.b"),
+        ("type:a.b @c:1 word", "type:a.b"),
+        ("type:a.b -@c:1 -status:d", "type:a.b -status:d"),
+        ("type:a.b OR type:c.d status:/e/", "type:a.b OR type:c.d"),
+        ("type:a.b OR @c:1", "*"),
+        ("-(type:a.b @c:1)", "*"),
+    ],
+)
+def test_a_query_is_loosened_to_plain_fields(query: str, expected: str) -> None:
+    assert loosened(parse(query)) == parse(expected)
