@@ -263,6 +263,16 @@ def test_a_terminal_that_cannot_be_used_is_one_line(home: PrivateHome, how: str,
     assert (home.directory / "status").read_text() == "1\n"
 
 
+def test_rules_that_cannot_be_read_are_one_line(home: PrivateHome) -> None:
+    file = home.directory / "rules.toml"
+    file.write_text("[rules.r]\n")
+    with console_on(home, EVTOP_RULES=str(file)) as console:
+        assert console.wait_for_end(WITHIN) == 1
+        [line] = after_the_screen(console.output)
+        assert line.startswith(f"evtop: EVTOP_RULES {file}:1: 'r' has no kind")
+        assert b"\x1b" not in console.output
+
+
 def test_a_terminal_that_gets_its_size_late_is_used(home: PrivateHome) -> None:
     command = ["/bin/sh", "-c", 'stty rows 0 columns 0; echo; exec "$@"', "sh", *EVTOP]
     with PtyConsole(command, environment=home.environment) as console:
