@@ -79,7 +79,7 @@ def list_rules(
     from monitor.cli.table import table_lines
 
     rows = [
-        [rule.name, rule.severity, found.origins[rule.name], meaning(rule).partition(": ")[2]]
+        [rule.name, rule.severity, found.origins[rule.name], meaning(rule).partition(", ")[2]]
         for rule in found.rules
     ]
     for line in table_lines(["rule", "severity", "from", "fires when"], rows, cell_max=200):
