@@ -24,11 +24,13 @@ EVALUATOR = """
 import asyncio, sys
 from monitor.health.desk import AlertDesk, Evaluation
 from monitor.health.engine import AlertEngine
+from monitor.rules import shipped_rules
 from store.events import EventStore
 from tests.events import at, make_event
 
 async def main(url, steps):
-    engine, desk, new = AlertEngine(), AlertDesk(evaluation=Evaluation(began=at(0))), 0
+    engine = AlertEngine([rule for rule in shipped_rules() if rule.name == "component-down"])
+    desk, new = AlertDesk(evaluation=Evaluation(began=at(0))), 0
     async with await EventStore.open(url) as store:
         for step in range(steps):
             print("ready", flush=True)
