@@ -133,6 +133,14 @@ def test_of_several_silences_the_one_that_ends_last_is_told() -> None:
     assert long.author == "ana"
 
 
+def test_an_alert_that_becomes_another_is_held_against_silences_anew() -> None:
+    desk = AlertDesk()
+    desk.apply([silencing("severity:error")])
+    for severity in (Severity.ERROR, Severity.WARNING, Severity.ERROR):
+        [one] = desk.show([alert(0, severity=severity)], at(10))
+        assert (one.silenced_by is not None) is (severity is Severity.ERROR)
+
+
 def test_the_end_of_a_silence_is_told_once() -> None:
     desk = AlertDesk()
     desk.apply([silencing(), silences.silenced(silence(name="b", ends=100)), ending(60, "b")])
@@ -276,6 +284,8 @@ def recorded(desk: AlertDesk, alerts: list[Alert], now: float) -> Told:
         (told(0, 100), alert(0), 160, [(FIRED, 100, 100)]),
         ([*told(0, 100), *told(100)], alert(0), 500, []),
         ([*told(0, 100), *told(100)], alert(0, 100), 500, []),
+        # What is on record already is not recorded again, though it did not help.
+        ([*told(0, 100), *told(100, 100)], alert(0), 500, []),
         # An episode without length.
         (told(10), alert(10, 10), 20, [(RESOLVED, 10, 10)]),
         (told(10, 10), alert(10, 10), 20, []),
@@ -395,6 +405,14 @@ def test_the_record_alone_tells_what_fires() -> None:
     assert (found[1].runbook, found[1].since) == ("https://x", at(50))
     assert desk.written_at == at(51)
     assert [one.attention for one in desk.show(found, at(60))] == [True, True, False, False]
+
+
+def test_an_alert_is_as_it_was_told_last_whatever_comes_first() -> None:
+    events = [fired(alert(since, title=title), at(since)) for since, title in ((0, "old"), (90, "new"))]
+    for order in (events, events[::-1]):
+        desk = AlertDesk()
+        desk.apply(order)
+        assert [one.title for one in desk.recorded()] == ["new"]
 
 
 def test_an_episode_is_known_by_its_end_alone() -> None:
