@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from monitor.errors import StartError
+from monitor.health.reports import HEALTH_SUFFIX, health_query
 from monitor.health.rule import Rule
 from monitor.health.rules_file import FILE_MAX_CHARACTERS, RulesError, RuleSet, RulesText, read_rules
 
@@ -43,7 +44,9 @@ def chosen_rules(file: Path) -> tuple[Rule, ...]:
 
 
 def _shipped_text() -> RulesText:
-    return RulesText(SHIPPED_PLACE, SHIPPED.read_text(encoding="utf-8"))
+    text = SHIPPED.read_text(encoding="utf-8")
+    # What reports health in this process is what the shipped rules watch.
+    return RulesText(SHIPPED_PLACE, text.replace(f"type:*{HEALTH_SUFFIX}", health_query()))
 
 
 def _text_of(file: Path) -> RulesText:

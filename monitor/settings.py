@@ -32,6 +32,8 @@ RULES_VARIABLE = "EVTOP_RULES"
 RECORD_VARIABLE = "EVTOP_RECORD_ALERTS"
 """0: consoles show what fires, and leave it to others to record it."""
 """Names a file with alert rules, which adds to those that evtop comes with."""
+HEALTH_VARIABLE = "EVTOP_HEALTH"
+"""A file that says which events report health."""
 ZONE_VARIABLE = "EVTOP_ZONE"
 """The zone that the console starts in."""
 USER_VARIABLE = "EVTOP_USER"
@@ -42,7 +44,8 @@ WINDOW_VARIABLE = "EVTOP_WINDOW"
 CONFIG_VARIABLE = "EVTOP_CONFIG"
 """Names the file that `monitor.settings_file` reads."""
 VARIABLES = (
-    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE, RULES_VARIABLE, RECORD_VARIABLE),
+    *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE),
+    *(RULES_VARIABLE, RECORD_VARIABLE, HEALTH_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
     USER_VARIABLE,
     *TERMINAL_VARIABLES,
@@ -63,9 +66,9 @@ class Settings:
     """`store_url` is an SQLAlchemy URL; `bus_url` a Redis URL, `embedded` or `none`. Both may hold a password.
 
     `name` is what the status line calls this system; `runtime` is where the embedded bus lives; `taxonomy` are
-    the files that extend the shipped taxonomy, in their order, `rules` the one that adds alert rules. `signing_key`
-    signs what goes over the bus.
-    `warnings` are lines about files whose secrets others may read.
+    the files that extend the shipped taxonomy, in their order, `rules` the one that adds alert rules; `health` says
+    which events report health, beside `*.health_changed`. `signing_key` signs what goes over the bus. `warnings` are
+    lines about files whose secrets others may read.
     """
 
     store_url: SecretStr
@@ -76,6 +79,7 @@ class Settings:
     signing_key: SecretStr | None = None
     warnings: tuple[str, ...] = ()
     rules: Path | None = None
+    health: Path | None = None
     records_alerts: bool = True
     """Whether a console records what fires, so that all others know of it."""
 
@@ -112,7 +116,7 @@ class Settings:
         files = os.environ.get(TAXONOMY_VARIABLE, "").split(os.pathsep)
         taxonomy = tuple(Path(file) for file in files if file)
         name = os.environ.get(NAME_VARIABLE, "local")
-        rules = os.environ.get(RULES_VARIABLE)
+        rules, health = os.environ.get(RULES_VARIABLE), os.environ.get(HEALTH_VARIABLE)
         return cls(
             store_url=store,
             bus_url=bus,
@@ -123,6 +127,7 @@ class Settings:
             warnings=tuple(warnings),
             rules=Path(rules) if rules else None,
             records_alerts=switch(os.environ, RECORD_VARIABLE) is not False,
+            health=Path(health) if health else None,
         )
 
     @classmethod
@@ -145,6 +150,22 @@ class Settings:
             activate(load_taxonomy(self.taxonomy))
         except TaxonomyError as error:
             raise StartError(f"{TAXONOMY_VARIABLE} {error}") from None
+
+    def activate_health(self) -> None:
+        """Make what the file says of it what reports health in this process. Commands without components need it not.
+
+        Raises:
+            StartError: the file cannot be read or breaks a rule; the message names it.
+        """
+        if self.health is None:
+            return
+        from monitor.health.reports import activate
+        from monitor.health_file import HealthFileError, load_health
+
+        try:
+            activate(load_health(self.health))
+        except HealthFileError as error:
+            raise StartError(f"{HEALTH_VARIABLE} {error}") from None
 
 
 def demo_socket() -> Path:

@@ -23,6 +23,7 @@ from monitor.fit.choices import (
 )
 from monitor.settings import (
     CONFIG_VARIABLE,
+    HEALTH_VARIABLE,
     NAME_VARIABLE,
     RECORD_VARIABLE,
     RETENTION_DAYS,
@@ -56,6 +57,7 @@ DESCRIPTIONS = {
     TAXONOMY_VARIABLE: "TOML files with event types of your own.",
     RULES_VARIABLE: "A TOML file with alert rules of your own; `evtop rules check` reads one.",
     RECORD_VARIABLE: "0 leaves it to other consoles to record what fires.",
+    HEALTH_VARIABLE: "A TOML file that says which events report health, beside *.health_changed.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
@@ -78,6 +80,7 @@ _EXAMPLES = {
     TAXONOMY_VARIABLE: '["/etc/evtop/events.toml"]',
     RULES_VARIABLE: '"/etc/evtop/rules.toml"',
     RECORD_VARIABLE: '"0"',
+    HEALTH_VARIABLE: '"/etc/evtop/health.toml"',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: '"Europe/Berlin"',
     WINDOW_VARIABLE: f"{WINDOW}",

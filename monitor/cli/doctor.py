@@ -77,6 +77,7 @@ async def _examine(demo: bool) -> list[Finding]:
         fill_in()
         settings = Settings.for_demo() if demo else Settings.from_environment()
         settings.activate_taxonomy()
+        settings.activate_health()
     except StartError as error:
         advice = "`evtop config show` tells where each comes from"
         return [*findings, Finding("settings", "use", Result.BROKEN, str(error), advice), *terminal]

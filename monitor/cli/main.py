@@ -25,7 +25,7 @@ from monitor.cli import (
     views,
 )
 from monitor.cli.files import FilesOrCommand, open_files
-from monitor.cli.options import Demo, chosen_settings, fail, write
+from monitor.cli.options import Demo, activate_health, chosen_settings, fail, write
 from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
 from monitor.fit.choices import Options
 
@@ -42,7 +42,7 @@ app = typer.Typer(
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
         "EVTOP_RULES: a file with alert rules of your own.  EVTOP_USER: who acknowledges and silences alerts.  "
-        "EVTOP_RECORD_ALERTS: 0 records none.  "
+        "EVTOP_RECORD_ALERTS: 0 records none.  EVTOP_HEALTH: which events report health.  "
         "EVTOP_ZONE: the zone of the console.  EVTOP_WINDOW: how many rows its timeline keeps (20000).  "
         "EVTOP_THEME, EVTOP_ASCII, EVTOP_KEYS, EVTOP_MOUSE, EVTOP_LOW_BANDWIDTH, EVTOP_BYTES_PER_SECOND: "
         "the terminal.  "
@@ -122,6 +122,7 @@ def console(
         if mapping is not None and not files:
             fail("--map is for files: evtop --map MAP FILE")
         settings = chosen_settings(address_demo, warn=False)
+        activate_health(settings)
         keeps_last = not (address_demo or files)
         start = chosen_start(query, at, zone, view, settings.name if keeps_last and not fresh else None)
         if files:

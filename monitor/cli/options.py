@@ -55,6 +55,14 @@ def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
     return settings
 
 
+def activate_health(settings: Settings) -> None:
+    """Make what reports health in this process what `settings` say; a file that is wrong ends the program."""
+    try:
+        settings.activate_health()
+    except StartError as error:
+        fail(str(error))
+
+
 def say(message: str) -> None:
     """Write one line to stderr, cleaned and no longer than a row may be."""
     from monitor.text import clean_row

@@ -1,4 +1,4 @@
-"""The state of each component, from its `*.health_changed` events in whatever order they come."""
+"""The state of each component, from the events that report it, in whatever order they come."""
 
 from __future__ import annotations
 
@@ -6,20 +6,43 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Generic, TypeVar
 
-from store.event import Event, Severity
+from monitor.health.reports import (
+    HEALTH_SUFFIX,
+    State,
+    Subject,
+    component_of,
+    is_health_event,
+    state_of,
+)
+from store.event import Event
 
-HEALTH_SUFFIX = ".health_changed"
+__all__ = (
+    "FLAP_WINDOW",
+    "HEALTH_SUFFIX",
+    "OBSERVATIONS_MAX",
+    "SUBJECTS_MAX",
+    "Component",
+    "ComponentBoard",
+    "Histories",
+    "Run",
+    "SortKey",
+    "State",
+    "StateHistory",
+    "Subject",
+    "component_of",
+    "is_health_event",
+    "shifted",
+    "state_of",
+)
+
 SUBJECTS_MAX = 1000
 """Components, or jobs, remembered at a time."""
 OBSERVATIONS_MAX = 64
 """Observations of one subject kept one by one; what is older is kept as one summary."""
 FLAP_WINDOW = timedelta(hours=1)
 
-Subject = tuple[str, str | None]
-"""What a state is of: resource type and id; the id is None when the event names none."""
 SortKey = tuple[datetime, int]
 """`Event.sort_key`."""
 
@@ -30,47 +53,6 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
         return moment + by
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC) if by > timedelta() else datetime.min.replace(tzinfo=UTC)
-
-
-class State(StrEnum):
-    """How a component is. Declared worst first, which is the order `rank` gives."""
-
-    DOWN = "down"
-    DEGRADED = "degraded"
-    UNKNOWN = "unknown"
-    UP = "up"
-
-    @property
-    def rank(self) -> int:
-        """0 for the worst."""
-        return _STATE_RANK[self]
-
-
-_STATE_RANK = {state: rank for rank, state in enumerate(State)}
-_BY_STATUS = {
-    **dict.fromkeys(("up", "healthy", "ok", "online"), State.UP),
-    **dict.fromkeys(("degraded", "slow", "warning"), State.DEGRADED),
-    **dict.fromkeys(("down", "unhealthy", "failed", "offline", "error"), State.DOWN),
-}
-_BY_SEVERITY = {Severity.INFO: State.UP, Severity.WARNING: State.DEGRADED, Severity.ERROR: State.DOWN}
-
-
-def state_of(event: Event) -> State:
-    """The state an event reports: by its status, else by its severity, else unknown."""
-    if event.status is not None and (state := _BY_STATUS.get(event.status.strip().casefold())):
-        return state
-    return State.UNKNOWN if event.severity is None else _BY_SEVERITY[event.severity]
-
-
-def is_health_event(event: Event) -> bool:
-    """Whether `event` reports the state of a component."""
-    return event.event_type.endswith(HEALTH_SUFFIX)
-
-
-def component_of(event: Event) -> Subject:
-    """The component a health event is about: its resource, else the first word of its type."""
-    kind = event.resource_type or event.event_type.partition(".")[0]
-    return kind, event.resource_id
 
 
 @dataclass(frozen=True, slots=True)

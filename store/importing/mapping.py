@@ -189,7 +189,7 @@ def _source(name: str, value: object) -> _Source:
         ValueError: it cannot be meant; the message says what can.
     """
     if isinstance(value, str):
-        return _Source(_keys(value))
+        return _Source(place_keys(value))
     if not isinstance(value, dict):
         raise ValueError('must be a place, as in "a.b", or a table, as in { value = "system" }')
     options = cast("dict[str, Any]", value)
@@ -214,7 +214,7 @@ def _source(name: str, value: object) -> _Source:
         raise ValueError(_unknown("way to write a time", str(time), tuple(TIMES)))
     zone = options.get("zone")
     return _Source(
-        _keys(options["path"]),
+        place_keys(options["path"]),
         values=cast("dict[str, Any] | None", values),
         default=options.get("default"),
         time=time,
@@ -223,7 +223,12 @@ def _source(name: str, value: object) -> _Source:
     )
 
 
-def _keys(path: str) -> tuple[str, ...]:
+def place_keys(path: str) -> tuple[str, ...]:
+    """The keys to the place that is written as `a.b`, or `a."b c"`.
+
+    Raises:
+        ValueError: it is no place; the message says how one is written.
+    """
     if not _PATH.fullmatch(path):
         raise ValueError(
             f'no place {quoted(path)}; it is written as in a.b, other characters in quotes: a."b c"'
