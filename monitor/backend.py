@@ -138,6 +138,10 @@ class Backend:
         """
         await self.store.create_many(events)
 
+    async def known_types(self) -> list[str]:
+        """Every event type that was ever stored, by name."""
+        return await self.store.repository.known_types()
+
     async def close(self) -> None:
         """Close the store, the bus, and the embedded server if this process started it."""
         await self.store.close()

@@ -123,6 +123,12 @@ class StateHistory:
         """Whether an observation is the newest and says what the one before said."""
         return key > self._keys[-1] and state == self._states[-1]
 
+    def observations(self) -> Iterator[tuple[SortKey, State]]:
+        """What is kept, oldest first; of the summary, its beginning."""
+        if self._earlier:
+            yield self._earlier.first, self._earlier.state
+        yield from zip(self._keys, self._states, strict=True)
+
     @property
     def state(self) -> State:
         """The present state: the newest observation's."""
@@ -255,6 +261,12 @@ class ComponentBoard:
                 touched = self._histories.observe(component_of(event), event.sort_key, state_of(event))
                 changed = changed or bool(touched)
         return changed
+
+    def observations(self) -> Iterator[tuple[Subject, SortKey, State]]:
+        """All that is known of all components, for who begins to look at them."""
+        for subject, history in self._histories:
+            for key, state in history.observations():
+                yield subject, key, state
 
     def components(self, now: datetime | None = None) -> tuple[Component, ...]:
         """The components, worst first, then by name.

@@ -75,6 +75,10 @@ class Reader(Protocol):
         """The most frequent values of the fields `names` together, with how many events of `chosen` have them."""
         ...
 
+    async def known_types(self) -> list[str]:
+        """Every event type that was ever stored."""
+        ...
+
 
 class Console(Protocol):
     """What screens need of the application."""
