@@ -47,14 +47,14 @@ class _Walk:
 class HealthHistory:
     """Health events since a moment, and the latest ones before it.
 
-    `count` is how many were read. `is_cut` says that there are more than `most` since then: of those, the newest were
-    read, of each type alike.
+    `count` is how many were read. `is_cut` says that there are more than `most` (`EVENTS_MAX`) since then: of those,
+    the newest were read, of each type alike.
     """
 
-    def __init__(self, reader: HealthReader, since: datetime, most: int = EVENTS_MAX) -> None:
+    def __init__(self, reader: HealthReader, since: datetime, most: int | None = None) -> None:
         self._reader = reader
         self._since = since
-        self._most = most
+        self._most = EVENTS_MAX if most is None else most
         self.count = 0
         self.is_cut = False
 

@@ -21,11 +21,13 @@ from monitor.screens.counting_screen import CountingScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.exporting import ExportingScreen
 from monitor.screens.filtering_screen import FilteringScreen
+from monitor.screens.health_board import HealthBoardScreen
 from monitor.screens.live import LiveScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.views import ViewFile
 from monitor.widgets.event_detail import EventDetail
 from monitor.widgets.facet_pane import FacetPane
+from monitor.widgets.health_board import HealthBoard
 from monitor.widgets.histogram import Histogram
 from monitor.widgets.timeline_view import TimelineView
 from store.importing.mapping import load_mapping
@@ -150,6 +152,8 @@ def test_every_key_is_told_and_every_told_key_is_bound() -> None:
             TimelineView,
             FacetPane,
             Histogram,
+            HealthBoardScreen,
+            HealthBoard,
         )
         for binding in widget.BINDINGS
         for key in _keys(binding)

@@ -16,6 +16,7 @@ from monitor.cli import (
     doctor,
     emit,
     export,
+    health,
     import_events,
     keys,
     prune,
@@ -57,6 +58,7 @@ app.command("demo")(demo.demo)
 app.command("emit")(emit.emit)
 app.command("tail")(tail.tail)
 app.command("stats")(stats.stats)
+app.command("health")(health.health)
 app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)

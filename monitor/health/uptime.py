@@ -17,6 +17,8 @@ from store.event import Event
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 CELLS = 96
 """Slices of the last day: a quarter of an hour each."""
+CELL_SIGNS = {State.UP: "▁", State.DEGRADED: "▄", State.DOWN: "▇", State.UNKNOWN: " "}
+"""The worse, the higher: what a strip says without colours. Strips of adjacent lines stay apart."""
 OBSERVATIONS_MAX = 500
 """Observations of one component that are kept."""
 _KEPT_ONE_BY_ONE = OBSERVATIONS_MAX // 2

@@ -64,6 +64,11 @@ LEGEND = (
     ),
     ("since 13:41", "facets: from when on all is counted; what was before is not loaded"),
     ("E W under a bar", "histogram: it has errors, or else warnings; ▓ ▒ in it are as many"),
+    (
+        "▁ ▄ ▇",
+        "health: up, degraded, down, the worst of each slice of the last 24 h; blank where nothing is known",
+    ),
+    ("99.98 % of 6 d", "uptime, degraded included, of as much of 24 h or 30 d as is known"),
     ("· ░ ▒ ▓ █", "heatmap: how many, against the most in its row"),
 )
 FILTERS = (

@@ -17,6 +17,7 @@ from monitor.screens.alerts import AlertsScreen
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
 from monitor.screens.filtering_screen import FilteringScreen
+from monitor.screens.health_board import HealthBoardScreen
 from monitor.screens.refusals import RefusalsScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.screens.views import ViewsScreen
@@ -63,6 +64,7 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
         Binding("2", "focus_pane('facets')", "Facets"),
         Binding("3", "focus_pane('health')", "Health"),
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
+        Binding("H", "health_board", "Health: all components, their uptime, their last day"),
         Binding("s", "side", "Side panes show / hide"),
         Binding("V", "views", "Saved views: open, save, remove"),
         Binding("M", "malformed", "What was no event, and why"),
@@ -204,6 +206,10 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
     def action_malformed(self) -> None:
         """Show the last messages and lines that were no events."""
         self.console.open_screen(RefusalsScreen(self.console))
+
+    def action_health_board(self) -> None:
+        """Show all components."""
+        self.console.open_screen(HealthBoardScreen())
 
     def action_resource(self) -> None:
         """Open the resource page of the event under the cursor."""

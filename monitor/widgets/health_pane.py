@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from textual.binding import Binding
+from textual.content import Content
 from textual.message import Message
 
+from monitor.bindings import keys_now
 from monitor.health.components import Component, State
 from monitor.text import clean, fit
 from monitor.widgets.lines import LineList, Part
@@ -25,7 +27,6 @@ STATE_MARK: dict[State, Part] = {
 class HealthPane(LineList):
     """One line a component: state, name, since when."""
 
-    BORDER_TITLE = "Health"
     BINDINGS = [Binding("enter,r", "open", "Resource")]
 
     @dataclass
@@ -39,6 +40,10 @@ class HealthPane(LineList):
         super().__init__(id=id)
         self._now = now
         self._components: tuple[Component, ...] = ()
+
+    def on_mount(self) -> None:
+        """Say by which key there is more."""
+        self.border_title = Content(clean(f"Health ─ {keys_now([self.screen], 'H')} uptime"))
 
     def show(self, components: tuple[Component, ...]) -> None:
         """Show these components, and the present ages."""

@@ -98,7 +98,7 @@ def test_two_actions_can_change_places(tmp_path: Path) -> None:
 
 
 async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) -> None:
-    keymap = keymap_of(tmp_path, '[timeline]\nzone = "K, ^T"\nhelp = "H"\ndown = "J"')
+    keymap = keymap_of(tmp_path, '[timeline]\nzone = "K, ^T"\nhelp = "B"\ndown = "J"')
     async with opened(size=(120, 200)) as operator:
         operator.app.set_keymap(keymap)
         assert ("K ^T", "UTC / local / ago / chosen zone") in keys_of(operator.live)
@@ -114,8 +114,8 @@ async def test_changed_keys_act_and_are_shown(opened: Opened, tmp_path: Path) ->
         operator.live.query_one(KeyHints).refresh()
         hints = operator.text("#hints")
         assert " K zone" in hints
-        assert " H help" in hints
-        await operator.press("H")
+        assert " B help" in hints
+        await operator.press("B")
         assert "K ^T" in operator.text()
 
 
