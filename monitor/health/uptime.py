@@ -28,9 +28,8 @@ _DAY, _MONTH = DAY // _MICROSECOND, MONTH // _MICROSECOND
 _CELL = _DAY // CELLS
 _WHOLE = 0.99
 """The share of a span from which on it counts as known."""
-_KNOWN_RANK = {
-    state: rank for rank, state in enumerate((State.DOWN, State.DEGRADED, State.UP, State.UNKNOWN))
-}
+_BY_RANK = (State.DOWN, State.DEGRADED, State.UP, State.UNKNOWN)
+_KNOWN_RANK = {state: rank for rank, state in enumerate(_BY_RANK)}
 
 
 def worst(states: Iterable[State]) -> State:
@@ -113,6 +112,10 @@ def coarser(strip: Sequence[State], cells: int) -> tuple[State, ...]:
     return tuple(worst(strip[start : start + step]) for start in range(0, step * cells, step))
 
 
+_Key = tuple[int, int]
+"""`Event.sort_key`, with the moment in microseconds since 1970."""
+
+
 class _Track:
     """What was observed of one component, by time.
 
@@ -123,11 +126,11 @@ class _Track:
     __slots__ = ("_floor", "_keys", "_states")
 
     def __init__(self) -> None:
-        self._keys: list[SortKey] = []
+        self._keys: list[_Key] = []
         self._states: list[State] = []
-        self._floor: SortKey | None = None
+        self._floor: _Key | None = None
 
-    def observe(self, key: SortKey, state: State) -> bool:
+    def observe(self, key: _Key, state: State) -> bool:
         """Take in one observation; False for one that is known, or too old."""
         if self._floor is not None and key <= self._floor:
             return False
@@ -156,10 +159,10 @@ class _Track:
         return self._states[-1]
 
     @property
-    def newest(self) -> SortKey:
+    def newest(self) -> _Key:
         return self._keys[-1]
 
-    def runs(self) -> Iterator[tuple[State, datetime]]:
+    def runs(self) -> Iterator[tuple[State, int]]:
         """Each time that it stayed in one state, and when that began; newest first."""
         end = len(self._keys)
         while end:
@@ -195,7 +198,7 @@ class HealthRecord:
         track = self._tracks.get(subject)
         if track is None:
             track = self._tracks[subject] = _Track()
-        changed = track.observe(key, state)
+        changed = track.observe((_microseconds(key[0]), key[1]), state)
         # In one go for many, since each means looking at all.
         if len(self._tracks) > self._limit + self._limit // 10:
             self._forget()
@@ -216,28 +219,39 @@ class HealthRecord:
 def _health(subject: Subject, track: _Track, now: int) -> ComponentHealth:
     # Slices begin at fixed times, so that the strip stands still while time goes on.
     strip_from = -(-now // _CELL) * _CELL - CELLS * _CELL
-    cells = [State.UNKNOWN] * CELLS
+    ranks = [_KNOWN_RANK[State.UNKNOWN]] * CELLS
     day, month = _Sum(now - _DAY), _Sum(now - _MONTH)
-    runs = list(track.runs())
-    until = now
-    for state, since in runs:
-        began = _microseconds(since)
+    newest: list[tuple[State, int]] = []
+    flaps, until, changed_at = 0, now, None
+    for state, began in track.runs():
+        if changed_at is not None:
+            # Of the oldest run that is known, the beginning is no change.
+            flaps += now - _DAY < changed_at <= now
+        changed_at = began
+        if len(newest) < 2:
+            newest.append((state, began))
+        elif until <= now - _MONTH:
+            break
         if began < until:
             if state != State.UNKNOWN:
                 day.add(state, began, until)
                 month.add(state, began, until)
+                rank = _KNOWN_RANK[state]
                 for place in range(max(0, (began - strip_from) // _CELL), -((strip_from - until) // _CELL)):
-                    cells[place] = worst((cells[place], state))
+                    # As `worst` has it, which would cost as much as all the rest.
+                    if rank < ranks[place]:
+                        ranks[place] = rank
             until = began
-    changes = [_microseconds(since) for _state, since in runs[:-1]]
+    state, since = newest[0]
     return ComponentHealth(
         *subject,
-        *runs[0],
-        runs[1][0] if changes else None,
+        state,
+        _EPOCH + since * _MICROSECOND,
+        newest[1][0] if len(newest) > 1 else None,
         day.uptime(DAY),
         month.uptime(MONTH),
-        sum(now - _DAY < change <= now for change in changes),
-        tuple(cells),
+        flaps,
+        tuple([_BY_RANK[rank] for rank in ranks]),
     )
 
 
