@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
+from monitor.cli.options import (
+    Demo,
+    Output,
+    activate_health,
+    chosen_settings,
+    fail,
+    run_to_end,
+    say,
+    write,
+    write_json,
+)
 from monitor.cli.selection import Since, Until, chosen_events, chosen_zone
 from monitor.cli.zones import ZoneName
 
@@ -63,7 +73,9 @@ def list_rules(
     ] = Output.TEXT,
 ) -> None:
     """Print the rules that hold, shipped ones and those of EVTOP_RULES, with where each comes from."""
-    found = _rules_with(chosen_settings(False).rules)
+    settings = chosen_settings(False)
+    activate_health(settings)
+    found = _rules_with(settings.rules)
     if output is Output.JSON:
         for rule in found.rules:
             write_json(
@@ -103,13 +115,15 @@ def replay_rules(
 
     The shipped rules are left out, but for those that the file changes.
     """
+    settings = chosen_settings(demo)
+    # Before the rules are read: what reports health is part of some of them.
+    activate_health(settings)
     found = _rules_with(file)
     rules = [rule for rule in found.rules if found.origins[rule.name] != SHIPPED]
     if not rules:
         fail(f"{file}: there is no rule in it")
     written_in = chosen_zone(zone)
     chosen = chosen_events(None, since, until, written_in)
-    settings = chosen_settings(demo)
     end = chosen.until or datetime.now(UTC)
     replay, events, unreadable = run_to_end(_replayed(settings, rules, chosen, end))
     alerts = replay.alerts(end)

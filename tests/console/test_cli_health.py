@@ -101,6 +101,19 @@ def test_a_mapping_makes_components_of_other_events(home: PrivateHome) -> None:
     ]
 
 
+def test_rules_watch_what_a_mapping_makes_components(home: PrivateHome) -> None:
+    file, rules = home.directory / "health.toml", home.directory / "rules.toml"
+    file.write_text('[health."probe.*"]\nstate = "@result"\ndown = ["critical"]\n')
+    # A shipped rule, changed in one thing.
+    rules.write_text('[rules.component-down]\nseverity = "warning"\n')
+    probe = {"event_type": "probe.http", "resource_type": "site", "metadata": {"result": "critical"}}
+    stored(home, health(1, 5, "shop", "checked", **probe))
+    assert "site/shop is down" not in evtop(home, "rules", "test", str(rules)).stdout
+    done = evtop(home, "rules", "test", str(rules), EVTOP_HEALTH=str(file))
+    assert "site/shop is down" in done.stdout
+    assert "probe.*" in evtop(home, "rules", "list", EVTOP_HEALTH=str(file)).stdout
+
+
 def test_a_mapping_that_is_wrong_is_one_line_and_concerns_no_other_command(home: PrivateHome) -> None:
     stored(home, make_event(1))
     file = home.directory / "health.toml"
