@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
-import pytest
 from textual.pilot import Pilot
 
 from monitor.fit.choices import TerminalFit
@@ -14,10 +11,10 @@ from monitor.screens.health_board import HealthBoardScreen
 from store.errors import StoreUnavailableError
 from store.event import Event
 from tests.events import make_event
-from tests.snapshots.conftest import NOW, Scene
+from tests.snapshots.conftest import Drawn, at_every_size
+from tests.snapshots.scenes import NOW, Scene
 from tests.waiting import until
 
-SIZES = [(120, 40), (80, 24), (200, 50)]
 PAST = {
     "indexer/tidepool": [(24 * 50, "up"), (24 * 9, "down"), (24 * 8.5, "up"), (3, "degraded"), (0.1, "down")],
     "indexer/gullnest": [(24 * 50, "up")],
@@ -34,7 +31,7 @@ PAST = {
 """What each reported, and how many hours ago."""
 
 
-def past() -> list[Event]:
+def a_month_of_health() -> list[Event]:
     events: list[Event] = []
     for component, reports in PAST.items():
         kind, _, identifier = component.partition("/")
@@ -62,8 +59,8 @@ async def read(scene: Scene, pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_board(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+@at_every_size
+def test_the_board(drawn: Drawn) -> None:
     """Indexers first, of which tidepool is down in red, with the cursor on it; then the degraded disk in amber, a
     provider whose state is unknown and whose name is a harmless mess, and at the end what is up.
 
@@ -71,20 +68,17 @@ def test_the_board(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> 
     transcoder's is of 7 hours, with a strip that is blank before. At 80 columns the last change has no room; nothing
     wraps. At 200, a cell of the strips is a quarter of an hour.
     """
-    scene = Scene(tmp_path, past())
-    assert snap_compare(scene.app, terminal_size=size, run_before=scene.before(act=read))
+    assert drawn(act=read, events=a_month_of_health)
 
 
-def test_the_board_in_ascii_without_colours(tmp_path: Path, snap_compare: Any) -> None:
+def test_the_board_in_ascii_without_colours(drawn: Drawn) -> None:
     """The same in ASCII and without colours: x ! ? * and the words tell the states; strips go from . over = to %."""
     fit = TerminalFit(theme="monochrome", colour=False, ascii=True, encoding="ascii")
-    scene = Scene(tmp_path, past(), fit=fit)
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before(act=read))
+    assert drawn(act=read, events=a_month_of_health, fit=fit)
 
 
-def test_the_board_when_the_store_is_away(tmp_path: Path, snap_compare: Any) -> None:
+def test_the_board_when_the_store_is_away(drawn: Drawn) -> None:
     """What the console knows is there, and the lower edge says in one line that the past is not read, and why."""
-    scene = Scene(tmp_path, past())
 
     async def fail(scene: Scene, pilot: Pilot[None]) -> None:
         async def away() -> list[str]:
@@ -98,4 +92,4 @@ def test_the_board_when_the_store_is_away(tmp_path: Path, snap_compare: Any) -> 
         await until(lambda: screen._failure)
         await pilot.pause()
 
-    assert snap_compare(scene.app, terminal_size=(120, 40), run_before=scene.before(act=fail))
+    assert drawn(act=fail, events=a_month_of_health)
