@@ -10,6 +10,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+from wcwidth import wcwidth
 
 from monitor.text import cell_width
 
@@ -25,6 +26,8 @@ _NARROW = re.compile(
     "]*"
 )
 """One cell a character on every terminal, and none joined to the next."""
+_ORPHAN = re.compile("(?<![^\0-\u203b])\u200d|\u200d(?![^\0-\u203b])")
+"""A joiner without a character on one of its sides that it could join."""
 _GAP = 4
 """Cells that stayed the same and are written all the same: going round them costs as much."""
 _UNKNOWN = "\0"
@@ -149,6 +152,10 @@ class Painter:
                 continue
             if sure < 0:
                 sure = len(text)
+            # Where a pane is covered in part, a character of several may be cut: what is left must join nothing else.
+            piece = _ORPHAN.sub("", piece)
+            while piece and not wcwidth(piece[0]):
+                piece = piece[1:]
             cells = cell_width(piece)
             # All of it in its first cell, as it is written as one.
             text.extend([piece, *[""] * (cells - 1)] if cells else [])

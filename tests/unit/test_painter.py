@@ -178,3 +178,23 @@ def test_what_was_laid_out_for_a_wider_terminal_is_left_out() -> None:
     painter._paint_row(0, [(0, Strip([Segment("abcde")])), (8, Strip([Segment("uvwxyz")]))], PLAIN, output)
     assert "".join(output) == "\x1b[1;1Habcde"
     assert [len(painter._text[0]), len(painter._looks[0])] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("\u200d\U0001f467 end", "\U0001f467 end"),
+        (" \u200d\U0001f467 end", " \U0001f467 end"),
+        ("\U0001f468\u200d end", "\U0001f468 end"),
+        ("\U0001f468\u200d\U0001f467", "\U0001f468\u200d\U0001f467"),
+    ],
+)
+def test_what_is_left_of_a_character_that_was_cut_joins_nothing(text: str, drawn: str) -> None:
+    """A dialog that covers the first half of a family leaves the joiner and the child."""
+    update = LayoutUpdate(
+        [[Strip([Segment("|"), Segment(text), Segment("\u0301\ufe0fx")], 12)]],
+        Region(0, 0, 12, 1),
+    )
+    painted = Painter().paint(update, SIZE, None)
+    assert painted is not None
+    assert painted.endswith(f"|{drawn}x")
