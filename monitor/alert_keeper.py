@@ -14,30 +14,39 @@ LOOK_EVERY = 1.0
 RETRY_FIRST, RETRY_MAX = 5.0, 60.0
 """Seconds until a record that cannot be written is tried again: a store that is away, or that may only be read."""
 Record = Callable[[Sequence[Event]], Awaitable[object]]
+Recorded = Callable[[], Awaitable[Sequence[Event]]]
 
 
 class AlertKeeper:
-    """`record` stores events and announces them. What is stored already is known there by its id, and comes to nothing.
+    """`recorded` reads what is on record of alerts, and `record` adds to it and announces that.
 
-    `failure` says in one line why nothing can be recorded at present; it is empty while that is possible.
+    What is recorded already is known there by its id, and comes to nothing. With `records`, what the rules of this
+    console find is recorded too. `failure` says in one line why that cannot be done at present; else it is empty.
     """
 
-    def __init__(self, alerting: Alerting, record: Record, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        alerting: Alerting,
+        recorded: Recorded,
+        record: Record,
+        now: Callable[[], datetime],
+        *,
+        records: bool,
+    ) -> None:
         self._alerting = alerting
+        self._recorded = recorded
         self._record = record
         self._now = now
+        self._records = records
         self.failure = ""
 
     async def run(self) -> None:
-        """Record what this console's rules find, until cancelled."""
+        """Read the record, and keep it, until cancelled."""
         wait = LOOK_EVERY
         while True:
             await asyncio.sleep(wait)
-            events = self._alerting.to_record(self._now())
-            if not events:
-                continue
             try:
-                await self.keep(events)
+                await self._look()
             except Exception as error:
                 # Whatever it was: the alerts are shown all the same, and are recorded as soon as that is possible.
                 self.failure = read_failure(error)
@@ -45,6 +54,12 @@ class AlertKeeper:
             else:
                 self.failure = ""
                 wait = LOOK_EVERY
+
+    async def _look(self) -> None:
+        if self._alerting.wants_record:
+            self._alerting.recall(await self._recorded(), self._now())
+        if self._records and (events := self._alerting.to_record(self._now())):
+            await self.keep(events)
 
     async def keep(self, events: Sequence[Event]) -> None:
         """Record `events`; what they say holds here at once.

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from monitor.alert_keeper import AlertKeeper
-from monitor.backend import Backend
 from monitor.errors import read_failure
 from monitor.handing_over import HandingOverApp
 from monitor.health.rule import Rule
@@ -16,6 +16,9 @@ from monitor.model.console import ConsoleModel
 from monitor.text import clean
 from store.errors import StoreError
 from store.event import Event
+
+if TYPE_CHECKING:
+    from monitor.backend import Backend
 
 USUAL_EVERY = 3600.0
 """Seconds between two looks at what is usual."""
@@ -35,15 +38,21 @@ class AlertingApp(HandingOverApp):
 
     async def watch_by(self, rules: Sequence[Rule] | None, backend: Backend) -> None:
         """Hold `rules` against what comes from now on; None are those that evtop comes with."""
+        from monitor.recorded_alerts import recorded_alerts
         from monitor.rules import shipped_rules
 
         # Reading them also builds the parser of queries, before the first key of a filter has to wait for it.
         chosen = await asyncio.to_thread(shipped_rules) if rules is None else rules
         self.model.watch_by(chosen)
-        self._keeper = AlertKeeper(self.model.alerts, backend.record, self.now)
+        self._keeper = AlertKeeper(
+            self.model.alerts,
+            partial(recorded_alerts, backend.store.repository),
+            backend.record,
+            self.now,
+            records=backend.keeps_alerts,
+        )
         self.run_worker(self._learn_usual(chosen, backend), name="usual", exit_on_error=False)
-        if backend.keeps_alerts:
-            self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
+        self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
 
     def record_alert(self, event: Event, said: str) -> None:
         """Record what someone says of an alert, beside everything else, and then tell `said`; or why it cannot be."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from monitor.health.alert_events import RECORD_TYPES
 from monitor.health.components import ComponentBoard
 from monitor.health.desk import AlertDesk, DeskAlert, Evaluation
 from monitor.health.engine import Alert, AlertEngine, AlertState
@@ -29,6 +28,8 @@ class Alerting:
         self.rules = {rule.name: rule for rule in rules}
         self.desk = AlertDesk(inhibitions_of(rules))
         self._engine = AlertEngine(rules, board, usual)
+        self.wants_record = False
+        """Whether what is on record of alerts is still to be given, however old: nothing can be recorded before."""
         self._shown: tuple[DeskAlert, ...] = ()
         self._shown_of: tuple[Alert, ...] = ()
         self._shown_at: datetime | None = None
@@ -36,13 +37,14 @@ class Alerting:
     @property
     def interest(self) -> tuple[str, ...]:
         """The event types, globs among them, whose latest events are needed however old they are."""
-        return (*types_of_interest(self.rules.values()), *RECORD_TYPES)
+        return types_of_interest(self.rules.values())
 
     def open(self, past: Iterable[Event], complete_from: datetime | None, now: datetime) -> None:
         """Begin with `past`, which holds all that came since `complete_from`; None: all there ever was."""
         past = tuple(past)
         oldest = min((event.inserted_at for event in past), default=now)
         self._engine.begin(complete_from or oldest, now)
+        self.wants_record = True
         self.desk.evaluation = Evaluation(now, complete_from, frozenset(self.rules))
         self.apply(past, now)
 
@@ -51,6 +53,11 @@ class Alerting:
         self._engine.apply(events, now)
         if self.desk.apply(events):
             self._shown_at = None
+
+    def recall(self, record: Sequence[Event], now: datetime) -> None:
+        """Take in what is on record of alerts."""
+        self.apply(record, now)
+        self.wants_record = False
 
     def usual_is_known(self, now: datetime) -> None:
         """What is usual is known better now."""
@@ -74,6 +81,8 @@ class Alerting:
 
     def to_record(self, now: datetime) -> list[Event]:
         """The `alert.fired` and `alert.resolved` that are not on record yet."""
+        if self.wants_record:
+            return []
         return self.desk.to_record(self._engine.alerts(), now)
 
 

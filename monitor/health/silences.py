@@ -16,7 +16,6 @@ from monitor.health.alert_events import (
     text_in,
 )
 from store.event import ActorType, Event, Severity
-from store.query.parser import parse
 from store.query.predicate import Predicate, compile_predicate
 from store.query.syntax import EVERYTHING, Node
 
@@ -204,6 +203,9 @@ def _read(event: Event) -> tuple[Silence, Predicate]:
     text = told.get("query")
     if not isinstance(text, str):
         raise MalformedAlertEventError("no query")
+    # The parser takes longer to import than the first paint may wait for.
+    from store.query.parser import parse
+
     try:
         query = parse(text, event.inserted_at, UTC)
         matches = compile_predicate(query)

@@ -27,7 +27,6 @@ from monitor.widgets.fact_lines import FactLines
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
 from store.query.moments import parse_span
-from store.query.parser import describe
 from store.query.syntax import Compare, Field, Op, all_of
 
 AROUND = timedelta(minutes=1)
@@ -118,9 +117,10 @@ class AlertsScreen(AlertActingScreen):
                 told = f"{sum(one.is_active(now) for one in silences)} active"
         table = self._table
         table.zone = self.console.zone
-        table.border_title = Content(f"{_TITLES[self._tab]} ─ {told}" if told else _TITLES[self._tab])
+        title = f"{_TITLES[self._tab]} ─ {told}" if told else _TITLES[self._tab]
+        table.border_title = Content(clean(title))
         unrecorded = self.console.unrecorded
-        table.border_subtitle = Content(clean(f"not on record: {unrecorded}") if unrecorded else "")
+        table.border_subtitle = Content(clean(unrecorded and f"not on record: {unrecorded}"))
         table.show(entries, _EMPTY[self._tab])
         self.show_details()
 
@@ -193,6 +193,8 @@ class AlertsScreen(AlertActingScreen):
         if known is None:
             self.notify(clean(f"there is no rule {rule} here"), markup=False, timeout=2)
             return
+        from store.query.parser import describe
+
         window = dict(known.kind.facts).get("window")
         reach = parse_span(window) if window else timedelta()
         span = Span(since - reach - AROUND, (resolved or self.console.now()) + AROUND)

@@ -59,7 +59,7 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
         Binding("Y", "command_line", "Copy the command that shows this again"),
         Binding("r", "resource", "Resource of the row"),
         Binding("a", "focus_pane('alerts')", "Alerts, then a to see to one, s to silence it"),
-        Binding("A", "alerts", "All alerts: now, before, silences"),
+        Binding("A", "alerts", "All alerts: now, before, silences", id="live.all-alerts"),
         Binding("1", "focus_pane('timeline')", "Timeline"),
         Binding("2", "focus_pane('facets')", "Facets"),
         Binding("3", "focus_pane('health')", "Health"),

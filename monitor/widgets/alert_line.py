@@ -22,7 +22,9 @@ def alert_parts(one: DeskAlert, now: datetime, width: int, *, rule: bool = False
     """Sign, title, what is made of it and age, in `width` cells; with `rule`, also the name of its rule."""
     sign, style = _sign(one)
     moment = one.alert.resolved_at or one.since
-    when = f" {short_age(moment, now):>4}"
+    since = short_age(moment, now)
+    # One under the other where there is room.
+    when = f" {since:>4}" if rule else f" {since}"
     note = made_of(one)
     if note:
         note = f"  {note}"

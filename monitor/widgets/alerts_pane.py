@@ -12,6 +12,7 @@ from textual.message import Message
 
 from monitor.health.desk import DeskAlert
 from monitor.health.engine import AlertState
+from monitor.text import clean
 from monitor.widgets.alert_line import alert_parts
 from monitor.widgets.lines import LineList, Part
 
@@ -57,7 +58,7 @@ class AlertsPane(LineList):
         title = f"Alerts ─ {told}" if (told := counted(alerts)) else "Alerts"
         if title != self._title:
             self._title = title
-            self.border_title = Content(title)
+            self.border_title = Content(clean(title))
             self.set_class(calling > 0, "-firing")
         under_cursor = self.chosen
         self._alerts = alerts

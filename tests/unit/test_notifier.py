@@ -167,3 +167,5 @@ def test_nobody_hears_of_an_end_without_a_beginning_nor_twice_of_either(steps: l
             assert not ended & fires
             assert notification.repeated or fires - believed or ended
             believed = (believed - ended) | fires
+        # What is not known any more may be told anew.
+        believed &= {seen.alert.fingerprint for seen in present.values()}
