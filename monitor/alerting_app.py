@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -10,15 +11,21 @@ from typing import TYPE_CHECKING
 
 from monitor.alert_keeper import AlertKeeper
 from monitor.errors import read_failure
+from monitor.fit.choices import TerminalFit
 from monitor.handing_over import HandingOverApp
+from monitor.health.notifier import Notifier
 from monitor.health.rule import Rule
 from monitor.model.console import ConsoleModel
+from monitor.notify import terminal
+from monitor.notify.chosen import BELL, DESKTOP, TITLE, Telling
+from monitor.notify.wording import worded
 from monitor.text import clean
 from store.errors import StoreError
 from store.event import Event
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
+    from monitor.notify.messenger import Messenger
 
 USUAL_EVERY = 3600.0
 """Seconds between two looks at what is usual."""
@@ -30,6 +37,19 @@ class AlertingApp(HandingOverApp):
     model: ConsoleModel
     now: Callable[[], datetime]
     _keeper: AlertKeeper | None = None
+    _telling = Telling()
+    _messengers: Sequence[Messenger] = ()
+    _tells = False
+    _title = ""
+
+    def __init__(self, fit: TerminalFit | None = None) -> None:
+        super().__init__(fit)
+        self._notifier = Notifier()
+
+    @property
+    def system_name(self) -> str:
+        """What the status line calls this system."""
+        raise NotImplementedError
 
     @property
     def unrecorded(self) -> str:
@@ -67,6 +87,50 @@ class AlertingApp(HandingOverApp):
             self.notify(clean(f"not recorded: {read_failure(error)}"), severity="error", markup=False)
         else:
             self.notify(clean(said), markup=False)
+
+    # Telling people
+
+    def tell_by(self, telling: Telling) -> None:
+        """Tell people of alerts in these ways from now on."""
+        self._telling = telling
+        if telling.channels:
+            # With all that speaks HTTP, which the first paint need not wait for otherwise.
+            from monitor.notify.messenger import Messenger, run_all
+
+            self._messengers = [Messenger(channel) for channel in telling.channels]
+            self.run_worker(run_all(self._messengers), name="notifications", exit_on_error=False)
+
+    @property
+    def untold(self) -> str:
+        """Why people were not told of something lately, and how often; empty when they were."""
+        failed = [state for messenger in self._messengers if (state := messenger.state).failure]
+        return "; ".join(f"{state.failure} ({state.failed:,} not told)" for state in failed)
+
+    def tell_of_alerts(self) -> None:
+        """Tell of what fires now, and of what is over, where its time has come."""
+        telling, alerting, now = self._telling, self.model.alerts, self.now()
+        if not (telling.terminal or telling.channels) or not self.model.opened or alerting.wants_record:
+            return
+        shown = alerting.shown(now)
+        if not self._tells:
+            self._tells = True
+            self._notifier.begin(shown, now)
+        for notification in self._notifier.due(shown, now):
+            wording = worded(notification, self.system_name)
+            for messenger in self._messengers:
+                messenger.tell(wording)
+            if BELL in telling.terminal and notification.firing:
+                self.tell_terminal(terminal.BELL)
+            if DESKTOP in telling.terminal:
+                self.tell_terminal(terminal.desktop(wording.title, os.environ))
+        if TITLE in telling.terminal:
+            self._name_terminal(sum(one.attention for one in shown))
+
+    def _name_terminal(self, calling: int) -> None:
+        title = f"{calling} firing · evtop {self.system_name}" if calling else f"evtop {self.system_name}"
+        if title != self._title:
+            self._title = title
+            self.tell_terminal(terminal.title(title))
 
     async def _learn_usual(self, rules: Sequence[Rule], backend: Backend) -> None:
         """Read from time to time what is usual, for the rules that ask. A store that is away is tried again."""

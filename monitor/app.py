@@ -30,6 +30,7 @@ from monitor.model.console import ConsoleModel
 from monitor.model.filter import Filter
 from monitor.model.start import Start
 from monitor.model.timeline import CAPACITY
+from monitor.notify.chosen import Telling
 from monitor.paths import style
 from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
 from monitor.screens.live import LiveScreen
@@ -67,6 +68,7 @@ class EvtopApp(AlertingApp):
     show first. `views` are the saved ones; what is shown at the end goes to `last`.
     `sources` are the words of the command line that name files to read. `window` is how many rows the timeline keeps.
     `rules` say what is an alert; without, they are those that evtop comes with, which are read after the first paint.
+    `telling` says how people hear of alerts.
     """
 
     TITLE = "evtop"
@@ -98,10 +100,12 @@ class EvtopApp(AlertingApp):
         fit: TerminalFit | None = None,
         window: int = CAPACITY,
         rules: Sequence[Rule] | None = None,
+        telling: Telling | None = None,
     ) -> None:
         super().__init__(fit)
         self.model = ConsoleModel(window)
         self._rules = rules
+        self._tells_by = telling
         self._starts_with = start = start or Start()
         self.zone = start.zone
         self.named_zone = None if start.zone in Zone.USUAL else start.zone
@@ -206,6 +210,8 @@ class EvtopApp(AlertingApp):
     def on_mount(self) -> None:
         """Connect once the first paint is out."""
         self.set_interval(1.0, self._second)
+        if self._tells_by is not None:
+            self.tell_by(self._tells_by)
         if self._starts_with.notice:
             self.notify(clean(self._starts_with.notice), markup=False, timeout=NOTICE_FOR)
         self.call_after_refresh(self._start)
@@ -273,6 +279,7 @@ class EvtopApp(AlertingApp):
 
     def _second(self) -> None:
         self.model.alerts.tick(self.now())
+        self.tell_of_alerts()
         self._tell_what_came_while_stopped()
         if self._garbage is not None:
             self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)

@@ -31,9 +31,14 @@ class HandingOverApp(FittedApp):
         written = sequence(text, os.environ)
         if written is None or self._driver is None:
             return False
-        self._driver.write(written)
-        self._driver.flush()
+        self.tell_terminal(written)
         return True
+
+    def tell_terminal(self, sequence: str) -> None:
+        """Write a sequence that draws nothing, while the terminal is this program's."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+            self._driver.flush()
 
     @staticmethod
     def _written(text: str, folder: str, suffix: str) -> str:

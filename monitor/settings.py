@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import StartError
 from monitor.fit.choices import TERMINAL_VARIABLES, switch
+from monitor.notify.chosen import COMMAND_VARIABLE, NOTIFY_VARIABLE, WEBHOOK_VARIABLE
 from store.bus_url import BUS_SETTING
 from store.credentials import secret
 from store.environment import (
@@ -48,6 +49,7 @@ VARIABLES = (
     *(RULES_VARIABLE, RECORD_VARIABLE, HEALTH_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
     USER_VARIABLE,
+    *(NOTIFY_VARIABLE, COMMAND_VARIABLE, WEBHOOK_VARIABLE),
     *TERMINAL_VARIABLES,
 )
 """What evtop reads, but for secrets."""

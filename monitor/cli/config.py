@@ -21,6 +21,7 @@ from monitor.fit.choices import (
     THEME_NAMES,
     THEME_VARIABLE,
 )
+from monitor.notify.chosen import COMMAND_VARIABLE, NOTIFY_VARIABLE, WEBHOOK_VARIABLE
 from monitor.settings import (
     CONFIG_VARIABLE,
     HEALTH_VARIABLE,
@@ -58,6 +59,9 @@ DESCRIPTIONS = {
     RULES_VARIABLE: "A TOML file with alert rules of your own; `evtop rules check` reads one.",
     RECORD_VARIABLE: "0 leaves it to other consoles to record what fires.",
     HEALTH_VARIABLE: "A TOML file that says which events report health, beside *.health_changed.",
+    NOTIFY_VARIABLE: "How the terminal tells of alerts: bell, desktop, title.",
+    COMMAND_VARIABLE: "A program that tells of alerts; no shell reads it.",
+    WEBHOOK_VARIABLE: "A file: the URL that is told of alerts, and on a second line the key that signs.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
@@ -81,6 +85,9 @@ _EXAMPLES = {
     RULES_VARIABLE: '"/etc/evtop/rules.toml"',
     RECORD_VARIABLE: '"0"',
     HEALTH_VARIABLE: '"/etc/evtop/health.toml"',
+    NOTIFY_VARIABLE: '"bell,title"',
+    COMMAND_VARIABLE: '"notify-send evtop"',
+    WEBHOOK_VARIABLE: '"/etc/evtop/webhook"',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: '"Europe/Berlin"',
     WINDOW_VARIABLE: f"{WINDOW}",

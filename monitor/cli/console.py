@@ -92,6 +92,7 @@ def open_console(
         from monitor.app import EvtopApp
         from monitor.fit.keymap import load_keymap
         from monitor.model.start import Start
+        from monitor.notify.chosen import chosen_telling
         from monitor.rules import chosen_rules
         from monitor.views import ViewFile
 
@@ -101,6 +102,7 @@ def open_console(
         return await open_backend(settings)
 
     try:
+        telling = chosen_telling()
         keymap = load_keymap(fit.keys) if fit.keys else {}
     except StartError as error:
         fail(str(error))
@@ -122,6 +124,7 @@ def open_console(
         fit=fit,
         window=window,
         rules=rules,
+        telling=telling,
     )
     console.set_keymap(keymap)
     console.run(mouse=fit.mouse)

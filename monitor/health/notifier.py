@@ -91,6 +91,14 @@ class Notifier:
         self.held = 0
         """Notifications that wait because too many were sent lately."""
 
+    def begin(self, noticed: Iterable[Noticed], now: datetime) -> None:
+        """Take for told what fires already: whoever starts to look is not to hear of it as of news."""
+        for one in noticed:
+            if one.attention:
+                group = self._groups[self._group_of(one.alert, now)]
+                group.told[one.alert.fingerprint] = one.alert
+                group.told_at = now
+
     def due(self, noticed: Iterable[Noticed], now: datetime) -> list[Notification]:
         """What is to be told now. `noticed` are all alerts, those that were resolved lately among them."""
         firing: dict[str, dict[str, Alert]] = {}

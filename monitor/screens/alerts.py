@@ -119,8 +119,9 @@ class AlertsScreen(AlertActingScreen):
         table.zone = self.console.zone
         title = f"{_TITLES[self._tab]} ─ {told}" if told else _TITLES[self._tab]
         table.border_title = Content(clean(title))
-        unrecorded = self.console.unrecorded
-        table.border_subtitle = Content(clean(unrecorded and f"not on record: {unrecorded}"))
+        unrecorded, untold = self.console.unrecorded, self.console.untold
+        trouble = [unrecorded and f"not on record: {unrecorded}", untold and f"not told: {untold}"]
+        table.border_subtitle = Content(clean(" · ".join(filter(None, trouble))))
         table.show(entries, _EMPTY[self._tab])
         self.show_details()
 

@@ -118,6 +118,11 @@ class Console(Protocol):
         """Why what fires is not on record, so that no other console knows of it; empty when it is."""
         ...
 
+    @property
+    def untold(self) -> str:
+        """Why people were not told of alerts lately; empty when they were."""
+        ...
+
     def show_events(self, shown: Filter) -> None:
         """Go back to the live screen, with this filter."""
         ...

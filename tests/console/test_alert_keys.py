@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 from monitor.alert_keeper import LOOK_EVERY
 from monitor.app import EvtopApp
 from monitor.backend import Backend
+from monitor.errors import StartError
 from monitor.health.desk import DeskAlert
 from monitor.health.engine import AlertState
+from monitor.notify.channels import Command
+from monitor.notify.chosen import TERMINAL, Telling, chosen_telling
 from monitor.screens.alerts import AlertsScreen, Tab
 from monitor.screens.line_prompt import LinePrompt
 from monitor.screens.resource import ResourceScreen
@@ -57,6 +61,7 @@ class System:
         self._url = f"sqlite:///{folder / 'events.db'}"
         self._stack = stack
         self.bus = MemoryBus()
+        self.now = 3600.0
 
     async def record(self, *events: Event) -> None:
         async with await EventStore.open(self._url, self.bus) as store:
@@ -66,14 +71,14 @@ class System:
         async with await EventStore.open(self._url) as store:
             return [event for event in await store.repository.newest(1000) if event.event_type == event_type]
 
-    async def console(self, size: tuple[int, int] = (120, 40)) -> Operator:
+    async def console(self, telling: Telling | None = None) -> Operator:
         store = await EventStore.open(self._url, self.bus)
 
         async def connect() -> Backend:
-            return Backend(store, self.bus, keeps_alerts=True, now=lambda: at(3600))
+            return Backend(store, self.bus, keeps_alerts=True, now=lambda: at(self.now))
 
-        app = EvtopApp(connect, name="test", now=lambda: at(3600))
-        pilot = await self._stack.enter_async_context(app.run_test(size=size, notifications=True))
+        app = EvtopApp(connect, name="test", now=lambda: at(self.now), telling=telling)
+        pilot = await self._stack.enter_async_context(app.run_test(size=(120, 40), notifications=True))
         await until(lambda: app.model.opened and not app.model.alerts.wants_record)
         await pilot.pause()
         return Operator(app, pilot, store, self.bus)
@@ -88,6 +93,13 @@ async def _system(folder: Path) -> AsyncIterator[System]:
 def alert(operator: Operator, title: str = "indexer/tidepool is down") -> DeskAlert:
     [one] = [one for one in operator.app.model.alerts.shown(at(3600)) if one.alert.title == title]
     return one
+
+
+def calls(operator: Operator, title: str) -> bool:
+    """Whether an alert is there already, and calls for attention."""
+    return any(
+        one.attention and one.alert.title == title for one in operator.app.model.alerts.shown(at(3600))
+    )
 
 
 def told(operator: Operator, text: str) -> bool:
@@ -241,3 +253,78 @@ async def test_a_store_that_takes_nothing_is_said_and_alerts_are_shown_all_the_s
         await operator.press("a", "enter")
         await operator.sees(lambda: told(operator, "not recorded: EVTOP_STORE: it may only be read"))
         assert alert(operator).attention
+
+
+async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fired_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(EvtopApp, "tell_terminal", lambda _self, sequence: written.append(sequence))
+    told_by = tmp_path / "told"
+    script = f"import sys; open({str(told_by)!r}, 'a').write(sys.argv[1] + chr(10))"
+    async with _system(tmp_path) as system:
+        await system.record(DOWN)
+        telling = Telling(frozenset(TERMINAL), (Command([sys.executable, "-c", script]),))
+        operator = await system.console(telling)
+        operator.app._second()
+        assert written == ["\x1b]2;1 firing · evtop test\x07"]
+        await system.record(FAILED)
+        await operator.sees(lambda: calls(operator, "job sync failed"))
+        operator.app._second()
+        assert written.pop() == "\x1b]2;2 firing · evtop test\x07"
+        system.now += 10
+        operator.app._second()
+        assert "\x07" in written
+        assert any("[test] firing: job sync failed" in sequence for sequence in written)
+        await operator.sees(lambda: told_by.exists() and "job sync failed" in told_by.read_text())
+        written.clear()
+        system.now += 300
+        await system.record(UP)
+        await operator.sees(lambda: alert(operator).alert.state is AlertState.RESOLVED)
+        operator.app._second()
+        # No bell for good news.
+        assert "\x07" not in written
+        assert any("resolved: indexer/tidepool is down" in sequence for sequence in written)
+        assert operator.app.untold == ""
+
+
+async def test_that_nobody_could_be_told_stands_on_the_alerts_screen(tmp_path: Path) -> None:
+    async with _system(tmp_path) as system:
+        operator = await system.console(Telling(frozenset(), (Command(["no-such-program"]),)))
+        operator.app._second()
+        await system.record(FAILED)
+        await operator.sees(lambda: calls(operator, "job sync failed"))
+        operator.app._second()
+        system.now += 10
+        operator.app._second()
+        await operator.sees(lambda: operator.app.untold)
+        await operator.press("A")
+        assert "not told: command no-such-program: No such file or directory (1 not told)" in operator.text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"EVTOP_NOTIFY": "bell,gong"}, "EVTOP_NOTIFY: no way 'gong'; there are bell, desktop, title"),
+        ({"EVTOP_NOTIFY_COMMAND": "say 'it"}, "EVTOP_NOTIFY_COMMAND: No closing quotation"),
+        (
+            {"EVTOP_NOTIFY_WEBHOOK_FILE": "/no/such"},
+            "EVTOP_NOTIFY_WEBHOOK_FILE: /no/such: No such file or directory",
+        ),
+    ],
+)
+def test_ways_that_cannot_be_meant_are_refused(variables: dict[str, str], said: str) -> None:
+    with pytest.raises(StartError) as refusal:
+        chosen_telling(variables)
+    assert str(refusal.value) == said
+
+
+def test_a_webhook_is_read_from_a_file_with_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "webhook"
+    file.write_text("https://hooks.example/T0/secret\nhush\n")
+    telling = chosen_telling({"EVTOP_NOTIFY_WEBHOOK_FILE": str(file), "EVTOP_NOTIFY": "bell, title"})
+    assert telling.terminal == {"bell", "title"}
+    assert [channel.name for channel in telling.channels] == ["webhook hooks.example"]
+    file.write_text("ftp://hooks.example\n")
+    with pytest.raises(StartError, match="no URL of http or https"):
+        chosen_telling({"EVTOP_NOTIFY_WEBHOOK_FILE": str(file)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from textual.pilot import Pilot
@@ -68,8 +69,17 @@ def happened() -> list[Event]:
         NOW - timedelta(minutes=30),
         NOW + timedelta(minutes=90),
     )
+    flapped = shown["download_client/seedbox is down"].alert
+    episodes = [
+        replace(
+            flapped, since=NOW - timedelta(minutes=minutes), resolved_at=NOW - timedelta(minutes=minutes - 5)
+        )
+        for minutes in (50, 40, 30, 20)
+    ]
     return [
         *events,
+        *(alert_events.fired(episode, NOW) for episode in episodes),
+        *(alert_events.resolved(episode, NOW) for episode in episodes),
         *(alert_events.fired(one.alert, NOW) for one in shown.values() if one.alert.state != "pending"),
         *(alert_events.resolved(one.alert, NOW) for one in shown.values() if one.alert.state == "resolved"),
         alert_events.acknowledged(

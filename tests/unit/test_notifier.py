@@ -89,6 +89,13 @@ def test_what_goes_on_is_repeated_after_a_long_while() -> None:
     assert notification.repeated
 
 
+def test_what_fired_before_anyone_looked_is_no_news_but_its_end_is() -> None:
+    notifier = Notifier(TIMING)
+    notifier.begin([firing("a")], at(0))
+    assert not notifier.due([firing("a")], at(3600))
+    assert told(notifier.due([over(firing("a"), 3700)], at(3700))) == [([], ["a"])]
+
+
 def test_what_is_muted_is_not_told_and_not_repeated() -> None:
     notifier = Notifier(TIMING)
     notifier.due([muted(firing("a"))], at(0))
