@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from monitor.health.alert_history import PastEpisode
 from monitor.health.components import ComponentBoard
 from monitor.health.desk import AlertDesk, DeskAlert, Evaluation
 from monitor.health.engine import Alert, AlertEngine, AlertState
@@ -30,6 +31,7 @@ class Alerting:
         self._engine = AlertEngine(rules, board, usual)
         self.wants_record = False
         """Whether what is on record of alerts is still to be given, however old: nothing can be recorded before."""
+        self._history: Sequence[PastEpisode] | None = None
         self._shown: tuple[DeskAlert, ...] = ()
         self._shown_of: tuple[Alert, ...] = ()
         self._shown_at: datetime | None = None
@@ -52,7 +54,7 @@ class Alerting:
         """Take in events, in any order and however often."""
         self._engine.apply(events, now)
         if self.desk.apply(events):
-            self._shown_at = None
+            self._shown_at = self._history = None
 
     def recall(self, record: Sequence[Event], now: datetime) -> None:
         """Take in what is on record of alerts."""
@@ -78,6 +80,12 @@ class Alerting:
             ordered = sorted(self.desk.show(alerts, now), key=_rank)
             self._shown, self._shown_of, self._shown_at = tuple(ordered), alerts, now
         return self._shown
+
+    def history(self) -> Sequence[PastEpisode]:
+        """The recorded episodes, the one that began last first; worked out when something was recorded since."""
+        if self._history is None:
+            self._history = self.desk.history()
+        return self._history
 
     def to_record(self, now: datetime) -> list[Event]:
         """The `alert.fired` and `alert.resolved` that are not on record yet."""

@@ -110,7 +110,7 @@ class AlertsScreen(AlertActingScreen):
             case Tab.NOW:
                 entries, told = alerts, counted(alerts)
             case Tab.BEFORE:
-                entries = alerting.desk.history()
+                entries = alerting.history()
                 told = f"{len(entries):,} times"
             case Tab.SILENCES:
                 entries = silences = alerting.desk.silences()
@@ -130,7 +130,7 @@ class AlertsScreen(AlertActingScreen):
         details, one, console = self.query_one(FactLines), self._table.chosen, self.console
         details.display = isinstance(one, DeskAlert)
         if isinstance(one, DeskAlert):
-            history = console.model.alerts.desk.history()
+            history = console.model.alerts.history()
             details.border_title = Content(clean(one.alert.title))
             details.show(alert_facts(one, history, console.zone, console.now()))
 
