@@ -20,7 +20,6 @@ from monitor.notify import terminal
 from monitor.notify.chosen import BELL, DESKTOP, TITLE, Telling
 from monitor.notify.wording import worded
 from monitor.text import clean
-from store.errors import StoreError
 from store.event import Event
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class AlertingApp(HandingOverApp):
     def tell_of_alerts(self) -> None:
         """Tell of what fires now, and of what is over, where its time has come."""
         telling, alerting, now = self._telling, self.model.alerts, self.now()
-        if not (telling.terminal or telling.channels) or not self.model.opened or alerting.wants_record:
+        if not (telling.terminal or telling.channels) or not self.model.opened:
             return
         shown = alerting.shown(now)
         if not self._tells:
@@ -129,8 +128,14 @@ class AlertingApp(HandingOverApp):
     def _name_terminal(self, calling: int) -> None:
         title = f"{calling} firing · evtop {self.system_name}" if calling else f"evtop {self.system_name}"
         if title != self._title:
+            keep = "" if self._title else terminal.KEEP_TITLE
             self._title = title
-            self.tell_terminal(terminal.title(title))
+            self.tell_terminal(keep + terminal.title(title))
+
+    def _put_title_back(self) -> None:
+        if self._title:
+            self._title = ""
+            self.tell_terminal(terminal.OLD_TITLE)
 
     async def _learn_usual(self, rules: Sequence[Rule], backend: Backend) -> None:
         """Read from time to time what is usual, for the rules that ask. A store that is away is tried again."""
@@ -142,6 +147,7 @@ class AlertingApp(HandingOverApp):
             try:
                 repository = backend.store.repository
                 self.model.learn_usual(await read_usual(repository, queries, now, now), self.now())
-            except StoreError as error:
+            except Exception as error:
+                # Whatever it was: the rules that ask hold nothing until it is read.
                 self.log.warning("what is usual cannot be read", error)
             await asyncio.sleep(USUAL_EVERY)

@@ -189,6 +189,7 @@ class EvtopApp(AlertingApp):
                 self._last.save(self._system_name, live.present(fixed=True))
             except ViewsError as error:
                 self.unkept = str(error)
+        self._put_title_back()
         super().exit(result, return_code, message)
 
     async def action_quit(self) -> None:

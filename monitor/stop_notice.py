@@ -34,7 +34,8 @@ class StopNotice:
         if self._before is None:
             # Between the two it counted nothing.
             self._before = max(
-                (received for moment, received in self._received if moment <= since), default=0
+                (received for moment, received in self._received if moment <= since),
+                default=self._received[0][1],
             )
         self.continued_at = now
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from monitor.health.acknowledgements import Acknowledgements
 from monitor.health.alert_record import AlertRecord
+from monitor.health.engine import Alert
 from store.event import Severity
 
 
@@ -27,6 +28,8 @@ class PastEpisode:
     resolved: datetime | None
     acknowledged: datetime | None
     acknowledged_by: str
+    alert: Alert | None = None
+    """What it was of, as it was recorded last."""
 
     @property
     def to_acknowledge(self) -> timedelta | None:
@@ -69,6 +72,7 @@ def past_episodes(record: AlertRecord, acknowledgements: Acknowledgements) -> li
                     resolved=episode.until,
                     acknowledged=None if first is None else first.at,
                     acknowledged_by="" if first is None else first.by,
+                    alert=known.alert,
                 )
             )
     return sorted(found, key=lambda episode: (episode.fired, episode.fingerprint), reverse=True)

@@ -24,8 +24,8 @@ class Noticed(Protocol):
     """An alert, and whether anyone is to be told of it: it fires, and nobody has taken it on or silenced it."""
 
     @property
-    def alert(self) -> Alert:
-        """What the engine says."""
+    def episode(self) -> Alert:
+        """The alert, with its beginning as all consoles know it."""
         ...
 
     @property
@@ -57,7 +57,8 @@ class Notification:
     group: str
     firing: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
-    repeated: bool = False
+    repeated: int = 0
+    """How often it was told before as it is now."""
 
     @property
     def title(self) -> str:
@@ -74,6 +75,7 @@ class _Group:
 
     due: datetime
     told_at: datetime | None = None
+    reminders: int = 0
     told: dict[str, Alert] = field(default_factory=dict[str, Alert])
 
 
@@ -95,8 +97,8 @@ class Notifier:
         """Take for told what fires already: whoever starts to look is not to hear of it as of news."""
         for one in noticed:
             if one.attention:
-                group = self._groups[self._group_of(one.alert, now)]
-                group.told[one.alert.fingerprint] = one.alert
+                group = self._groups[self._group_of(one.episode, now)]
+                group.told[one.episode.fingerprint] = one.episode
                 group.told_at = now
 
     def due(self, noticed: Iterable[Noticed], now: datetime) -> list[Notification]:
@@ -104,7 +106,7 @@ class Notifier:
         firing: dict[str, dict[str, Alert]] = {}
         states: dict[str, Alert] = {}
         for one in noticed:
-            alert = one.alert
+            alert = one.episode
             states[alert.fingerprint] = alert
             if one.attention:
                 firing.setdefault(self._group_of(alert, now), {})[alert.fingerprint] = alert
@@ -120,7 +122,10 @@ class Notifier:
                 self._sent.append(now)
                 group.told_at = now
                 group.due = now + self._timing.interval
-                group.told = {alert.fingerprint: alert for alert in notification.firing}
+                # What is muted by now stays: it is no news when it is heard again, and its end is.
+                told = {each: alert for each, alert in group.told.items() if not self._is_over(alert)}
+                group.told = told | {alert.fingerprint: alert for alert in notification.firing}
+                group.reminders = notification.repeated
             else:
                 self.held += 1
         return found
@@ -140,19 +145,21 @@ class Notifier:
             group.due = now
         if group.told_at is not None and group.told_at > now:
             group.told_at = now
-        over = [states[each] for each in group.told if each not in firing and self._is_over(states.get(each))]
+        for each, alert in group.told.items():
+            # Kept, for the engine forgets what was over long before.
+            if each not in firing and self._is_over(states.get(each)) and not self._is_over(alert):
+                group.told[each] = states[each]
+        over = [alert for each, alert in group.told.items() if each not in firing and self._is_over(alert)]
         is_new = any(each not in group.told for each in firing)
         ordered = _worst_first(firing.values())
         if (over or is_new) and now >= group.due:
             return Notification(name, ordered, _worst_first(over))
         if group.told_at is not None and firing and now >= group.told_at + self._timing.repeat:
-            return Notification(name, ordered, _worst_first(over), repeated=True)
-        # What was forgotten, or is muted by now, is not told of again.
-        group.told = {
-            each: alert
-            for each, alert in group.told.items()
-            if each in firing or (each in states and states[each].state is not AlertState.PENDING)
-        }
+            return Notification(name, ordered, _worst_first(over), group.reminders + 1)
+        # What was forgotten is not told of again.
+        for each, alert in list(group.told.items()):
+            if each not in firing and each not in states and not self._is_over(alert):
+                del group.told[each]
         return None
 
     @staticmethod

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from monitor.health.alert_history import PastEpisode, response_times
 from monitor.health.desk import DeskAlert
+from monitor.health.engine import AlertState
 from monitor.zone import Zone, age, lasted
 
 DAY = timedelta(days=1)
 STRIP_CELLS = 48
 """Half an hour each."""
+Times = tuple[datetime, datetime | None]
+"""From when to when it fired; None while it does."""
 
 
 def alert_facts(
@@ -36,16 +39,21 @@ def alert_facts(
     if one.acknowledged is not None:
         said = one.acknowledged
         why = f": {said.comment}" if said.comment else ""
-        facts.append(("seen to", f"by {said.by} since {zone.clock(said.at)}{why}"))
+        facts.append(("seen to", f"by {said.by} since {_moment(said.at, zone, now)}{why}"))
     if one.silenced_by is not None:
         silence = one.silenced_by
         why = f": {silence.comment}" if silence.comment else ""
-        facts.append(("silenced", f"by {silence.author} until {zone.clock(silence.ends)}{why}"))
+        facts.append(("silenced", f"by {silence.author} until {_moment(silence.ends, zone, now)}{why}"))
     if one.inhibited_by is not None:
         facts.append(("follows", one.inhibited_by))
     if alert.runbook:
         facts.append(("runbook", alert.runbook))
-    own = [episode for episode in history if episode.fingerprint == alert.fingerprint]
+    own = [
+        (episode.fired, episode.resolved) for episode in history if episode.fingerprint == alert.fingerprint
+    ]
+    if alert.state is not AlertState.PENDING and all(fired != one.since for fired, _ in own):
+        # It may not be on record yet, or never.
+        own.append((one.since, alert.resolved_at))
     facts.append(("last day", f"{fired_strip(own, now)}  {_times(own, now)}"))
     of_rule = response_times(episode for episode in history if episode.rule == alert.rule)
     for times in of_rule:
@@ -57,20 +65,26 @@ def alert_facts(
     return facts
 
 
-def fired_strip(episodes: Iterable[PastEpisode], now: datetime, cells: int = STRIP_CELLS) -> str:
+def fired_strip(episodes: Iterable[Times], now: datetime, cells: int = STRIP_CELLS) -> str:
     """The day before `now` from left to right: `█` where it fired, `·` where it did not."""
     width = DAY / cells
     fires = [False] * cells
-    for episode in episodes:
-        first = (episode.fired - (now - DAY)) / width
-        last = cells - 1 if episode.resolved is None else (episode.resolved - (now - DAY)) / width
+    for fired, over in episodes:
+        first = (fired - (now - DAY)) / width
+        last = cells - 1 if over is None else (over - (now - DAY)) / width
         for cell in range(max(0, int(first // 1)), min(cells - 1, int(last // 1)) + 1):
             fires[cell] = True
     return "".join("█" if fired else "·" for fired in fires)
 
 
-def _times(episodes: Sequence[PastEpisode], now: datetime) -> str:
-    times = sum(episode.resolved is None or episode.resolved >= now - DAY for episode in episodes)
+def _moment(moment: datetime, zone: Zone, now: datetime) -> str:
+    """A time of today by its clock, another one with its date."""
+    local, today = moment.astimezone(zone.tzinfo), now.astimezone(zone.tzinfo)
+    return zone.clock(moment) if local.date() == today.date() else f"{local:%m-%d} {zone.clock(moment)}"
+
+
+def _times(episodes: Sequence[Times], now: datetime) -> str:
+    times = sum(over is None or over >= now - DAY for _, over in episodes)
     return f"fired {times} times" if times != 1 else "fired once"
 
 

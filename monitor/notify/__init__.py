@@ -1,1 +1,1 @@
-"""Telling people of alerts outside of the timeline: the terminal, a command, a webhook, Apprise."""
+"""Telling people of alerts outside of the timeline: the terminal, a command, a webhook."""

@@ -1,11 +1,12 @@
-"""Ways to tell people elsewhere: a command, a webhook, Apprise. Each sends one notification, or says why it cannot."""
+"""Ways to tell people elsewhere: a command, a webhook. Each sends one notification, or says why it cannot."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import hmac
-import importlib
+import os
+import signal
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ class Command:
             raise NotifyError(f"{self.name}: not done within {COMMAND_WITHIN:g} s", again=False) from None
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if process.returncode:
             line = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
@@ -121,27 +122,6 @@ class Webhook:
             raise NotifyError(f"{self.name}: {_line_of(reason)}", again=True) from None
 
 
-class Apprise:
-    """Tells it to services that Apprise knows by their URLs, which may hold credentials."""
-
-    def __init__(self, urls: Sequence[SecretStr]) -> None:
-        self._urls = tuple(urls)
-        self.name = "apprise"
-
-    async def send(self, wording: Wording) -> None:
-        """Hand it to Apprise, which is an extra."""
-        try:
-            apprise: Any = importlib.import_module("apprise")
-        except ImportError:
-            raise NotifyError("apprise is not installed: pip install 'evtop[apprise]'", again=False) from None
-        services = apprise.Apprise()
-        for url in self._urls:
-            if not services.add(url.get_secret_value()):
-                raise NotifyError("apprise does not know one of the URLs", again=False)
-        if not await services.async_notify(title=wording.title, body=wording.body):
-            raise NotifyError("apprise: not all services took it", again=True)
-
-
 def signature(key: SecretStr, moment: int, body: bytes) -> str:
     """HMAC-SHA256 over `moment`, in seconds since 1970, a dot and `body`, in hexadecimal."""
     return hmac.new(key.get_secret_value().encode(), b"%d." % moment + body, hashlib.sha256).hexdigest()
@@ -169,4 +149,6 @@ def _post(request: Request) -> None:
 
 
 def _line_of(reason: object) -> str:
+    if isinstance(reason, str):
+        return reason
     return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__

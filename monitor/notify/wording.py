@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
-
-from pydantic_core import to_json
 
 from monitor.health.engine import Alert
 from monitor.health.notifier import Notification
@@ -47,8 +46,11 @@ def worded(notification: Notification, system: str) -> Wording:
         "alerts": [_fields(alert) for alert in alerts],
     }
     title = clean(f"[{system}] {notification.title}")
-    content = to_json(told)
-    return Wording(title, "\n".join(lines), content, uuid5(_NAMESPACE, content.decode()))
+    # The same for whoever tells the same, however much each of them knows of it; another one for each reminder.
+    identity = [system, notification.group, str(notification.repeated)]
+    identity += sorted(f"{alert.fingerprint} {alert.since.isoformat()} {alert.state}" for alert in alerts)
+    named = "\n".join(identity).encode(errors="replace").decode()
+    return Wording(title, "\n".join(lines), json.dumps(told).encode(), uuid5(_NAMESPACE, named))
 
 
 def _line(alert: Alert) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from enum import IntEnum
 
 from textual.app import ComposeResult
@@ -15,8 +14,8 @@ from monitor.health.desk import DeskAlert
 from monitor.health.engine import Alert
 from monitor.health.silences import Silence
 from monitor.model.alert_details import alert_facts
+from monitor.model.alert_filter import alert_filter
 from monitor.model.arrivals import Arrivals
-from monitor.model.filter import Filter, Span
 from monitor.screens.alert_acting import AlertActingScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
@@ -26,11 +25,7 @@ from monitor.widgets.alerts_pane import counted
 from monitor.widgets.fact_lines import FactLines
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
-from store.query.moments import parse_span
-from store.query.syntax import Compare, Field, Op, all_of
 
-AROUND = timedelta(minutes=1)
-"""Before the beginning of an alert and after its end: events that it is made of may be a little older."""
 HINTS = [
     ("a", "see to it"),
     ("s", "silence"),
@@ -163,7 +158,7 @@ class AlertsScreen(AlertActingScreen):
         """End the silence under the cursor, or the one that holds for the alert there."""
         one = self._table.chosen
         silence = one if isinstance(one, Silence) else one.silenced_by if isinstance(one, DeskAlert) else None
-        if silence is None or not silence.is_active(self.console.now()):
+        if silence is None or silence.is_expired(self.console.now()):
             self.notify("there is no silence to end here", markup=False, timeout=2)
         else:
             self.end_silence(silence)
@@ -183,27 +178,18 @@ class AlertsScreen(AlertActingScreen):
         """Go to the timeline, with the events that the alert is made of."""
         one = self._table.chosen
         match one:
-            case DeskAlert(alert=Alert(rule=rule, resolved_at=resolved), since=since):
-                pass
-            case PastEpisode(rule=rule, fired=since, resolved=resolved):
+            case DeskAlert(alert=alert, since=since):
+                until = alert.resolved_at
+            case PastEpisode(alert=Alert() as alert, fired=since, resolved=until):
                 pass
             case _:
                 self.notify("this is no alert", markup=False, timeout=2)
                 return
-        known = self.console.model.alerts.rules.get(rule)
-        if known is None:
-            self.notify(clean(f"there is no rule {rule} here"), markup=False, timeout=2)
-            return
-        from store.query.parser import describe
-
-        window = dict(known.kind.facts).get("window")
-        reach = parse_span(window) if window else timedelta()
-        span = Span(since - reach - AROUND, (resolved or self.console.now()) + AROUND)
-        query = known.query
-        resource = one.alert.resource if isinstance(one, DeskAlert) else None
-        if resource is not None and resource[1] is not None:
-            query = all_of(query, Compare(Field.RESOURCE, Op.EQ, f"{resource[0]}/{resource[1]}"))
-        self.console.show_events(Filter().with_query(describe(query), query).within(span))
+        rule = self.console.model.alerts.rules.get(alert.rule)
+        if rule is None:
+            self.notify(clean(f"there is no rule {alert.rule} here"), markup=False, timeout=2)
+        else:
+            self.console.show_events(alert_filter(rule, alert, since, until or self.console.now()))
 
     def action_help(self) -> None:
         """Tell the keys."""

@@ -78,7 +78,7 @@ class AlertTable(LineList):
         sign, style = ("✖ ", "error") if episode.severity is Severity.ERROR else ("▲ ", "warning")
         when = self.zone.stamp(episode.fired, self._now())
         if episode.resolved is None:
-            length = "still firing"
+            length = "no end yet"
         else:
             length = f"for {lasted(int((episode.resolved - episode.fired).total_seconds()))}"
         note = f"  {clean(episode.acknowledged_by)} saw to it" if episode.acknowledged_by else ""

@@ -111,5 +111,7 @@ def counted(alerts: tuple[DeskAlert, ...]) -> str:
     calling = sum(one.attention for one in alerts)
     besides = [one for one in alerts if one.alert.state is AlertState.FIRING and not one.attention]
     seen_to = sum(one.acknowledged is not None for one in besides)
-    numbers = ((calling, "firing"), (seen_to, "seen to"), (len(besides) - seen_to, "muted"))
+    muted = sum(bool(one.silenced_by or one.inhibited_by) and not one.acknowledged for one in besides)
+    flapping = len(besides) - seen_to - muted
+    numbers = ((calling, "firing"), (seen_to, "seen to"), (muted, "muted"), (flapping, "flapping"))
     return ", ".join(f"{number} {word}" for number, word in numbers if number)

@@ -267,7 +267,7 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
         telling = Telling(frozenset(TERMINAL), (Command([sys.executable, "-c", script]),))
         operator = await system.console(telling)
         operator.app._second()
-        assert written == ["\x1b]2;1 firing · evtop test\x07"]
+        assert written == ["\x1b[22;2t\x1b]2;1 firing · evtop test\x07"]
         await system.record(FAILED)
         await operator.sees(lambda: calls(operator, "job sync failed"))
         operator.app._second()
@@ -286,6 +286,8 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
         assert "\x07" not in written
         assert any("resolved: indexer/tidepool is down" in sequence for sequence in written)
         assert operator.app.untold == ""
+        await operator.press("q")
+        assert written[-1] == "\x1b[23;2t"
 
 
 async def test_that_nobody_could_be_told_stands_on_the_alerts_screen(tmp_path: Path) -> None:

@@ -237,4 +237,5 @@ def test_the_terminal_is_told_nothing_that_it_would_obey() -> None:
         bodies = [part for part in written.split("\x1b]") if part]
         assert all(part.endswith("\x07") and "\x1b" not in part and "\x9b" not in part for part in bodies)
     assert terminal.desktop("9 alerts", {}).startswith("\x1b]9; 9 alerts\x07")
+    assert terminal.desktop("a;b", {"TERM": "foot"}) == "\x1b]777;notify;evtop;a,b\x07"
     assert "\x1bPtmux;" in terminal.desktop("a", {"TMUX": "/tmp/tmux"})

@@ -21,6 +21,10 @@ class Seen:
     alert: Alert
     attention: bool = True
 
+    @property
+    def episode(self) -> Alert:
+        return self.alert
+
 
 def firing(fingerprint: str, rule: str = "disk", severity: Severity = Severity.ERROR, since: int = 0) -> Seen:
     title = f"{fingerprint} is broken"
@@ -73,6 +77,14 @@ def test_the_end_is_told_to_those_who_were_told_of_the_beginning() -> None:
     assert not notifier.due([over(firing("a"), 60)], at(10_000))
 
 
+def test_the_end_is_told_also_when_it_is_forgotten_by_then() -> None:
+    notifier = Notifier(TIMING)
+    notifier.due([firing("a")], at(0))
+    notifier.due([firing("a")], at(10))
+    assert not notifier.due([over(firing("a"), 60)], at(60))
+    assert told(notifier.due([], at(310))) == [([], ["a"])]
+
+
 def test_what_was_over_before_anyone_was_told_is_not_told() -> None:
     notifier = Notifier(TIMING)
     notifier.due([firing("a")], at(0))
@@ -86,7 +98,9 @@ def test_what_goes_on_is_repeated_after_a_long_while() -> None:
     notifier.due([firing("a")], at(10))
     assert not notifier.due([firing("a")], at(4 * 3600))
     [notification] = notifier.due([firing("a")], at(4 * 3600 + 10))
-    assert notification.repeated
+    assert notification.repeated == 1
+    [notification] = notifier.due([firing("a")], at(8 * 3600 + 10))
+    assert notification.repeated == 2
 
 
 def test_what_fired_before_anyone_looked_is_no_news_but_its_end_is() -> None:

@@ -1,0 +1,58 @@
+"""The filter that shows the events of which an alert is made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from monitor.health.absence import Absence
+from monitor.health.anomaly import Anomaly
+from monitor.health.engine import Alert
+from monitor.health.ratio import Ratio
+from monitor.health.rule import Rule
+from monitor.health.slow import Slow
+from monitor.health.threshold import Threshold
+from monitor.model.filter import Filter, Span
+from store.query.syntax import Compare, Field, Node, Op, Or, all_of
+
+AROUND = timedelta(minutes=1)
+"""Before the first of them and after the end."""
+
+
+def alert_filter(rule: Rule, alert: Alert, since: datetime, until: datetime) -> Filter:
+    """The events of `rule` and of the group of `alert`, from what its beginning was told by to its end."""
+    # Describing a query imports its parser.
+    from store.query.parser import describe
+
+    query = all_of(rule.query, *_group(rule, alert))
+    return (
+        Filter()
+        .with_query(describe(query), query)
+        .within(Span(since - _reach(rule) - AROUND, until + AROUND))
+    )
+
+
+def _reach(rule: Rule) -> timedelta:
+    """How far back the events are that say that the rule holds."""
+    match rule.kind:
+        case Threshold(window=window) | Ratio(window=window) | Slow(window=window) | Anomaly(window=window):
+            return window
+        case Absence(allowed=allowed) if allowed is not None:
+            return allowed
+        case _:
+            return timedelta()
+
+
+def _group(rule: Rule, alert: Alert) -> list[Node]:
+    found: list[Node] = []
+    for key, (_, value) in zip(rule.group_by, alert.labels, strict=False):
+        if value and not (Field.RESOURCE in key and "/" not in value):
+            either = tuple(Compare(field, Op.EQ, value) for field in key)
+            found.append(either[0] if len(either) == 1 else Or(either))
+    kind, identifier = alert.resource or (None, None)
+    if (
+        kind is not None
+        and identifier is not None
+        and not any(Field.RESOURCE in key for key in rule.group_by)
+    ):
+        found.append(Compare(Field.RESOURCE, Op.EQ, f"{kind}/{identifier}"))
+    return found
