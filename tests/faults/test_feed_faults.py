@@ -107,7 +107,10 @@ async def test_a_killed_bus_is_said_and_costs_neither_an_event_nor_a_repetition(
             assert watch.counted == len(promises.accepted) == events + 1
             assert all(gap.state is GapState.REPAIRED for gap in watch.last_gaps)
             # An announcement that the killed server did not confirm may have come all the same.
-            assert 0 < watch.tally.missed <= watch.tally.recovered
+            assert watch.tally.missed <= watch.tally.recovered
+            # The next announcement of the same producer tells how many there were: where it was done before the bus was
+            # back, there is none.
+            assert watch.tally.missed or announced <= known + rate // 5
             assert watch.tally.missed >= events - announced - 1000
             assert (watch.tally.dropped, watch.tally.malformed, watch.tally.duplicates) == (0, 0, 0)
             assert watch.tally.lost == 0
