@@ -40,6 +40,7 @@ class AlertingApp(HandingOverApp):
     _messengers: Sequence[Messenger] = ()
     _tells = False
     _title = ""
+    _silences_looked_at: datetime | None = None
 
     def __init__(self, fit: TerminalFit | None = None) -> None:
         super().__init__(fit)
@@ -124,6 +125,15 @@ class AlertingApp(HandingOverApp):
                 self.tell_terminal(terminal.desktop(wording.title, os.environ))
         if TITLE in telling.terminal:
             self._name_terminal(sum(one.attention for one in shown))
+
+    def tell_of_silences(self) -> None:
+        """Say of each silence that has run out since the last time: its alerts call again."""
+        alerting, now = self.model.alerts, self.now()
+        if not self.model.opened or alerting.wants_record:
+            return
+        before, self._silences_looked_at = self._silences_looked_at, now
+        for silence in alerting.desk.expired(before, now) if before is not None else ():
+            self.notify(clean(f"the silence of {silence.text} has run out"), severity="warning", markup=False)
 
     def _name_terminal(self, calling: int) -> None:
         title = f"{calling} firing · evtop {self.system_name}" if calling else f"evtop {self.system_name}"

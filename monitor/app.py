@@ -280,6 +280,7 @@ class EvtopApp(AlertingApp):
 
     def _second(self) -> None:
         self.model.alerts.tick(self.now())
+        self.tell_of_silences()
         self.tell_of_alerts()
         self._tell_what_came_while_stopped()
         if self._garbage is not None:

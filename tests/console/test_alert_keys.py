@@ -187,8 +187,20 @@ async def test_an_alert_is_silenced_for_a_time_and_the_silence_ended(tmp_path: P
         assert "known problem" in second.text()
         await second.press("x")
         await first.sees(lambda: alert(first, "job sync failed").attention)
+        # What was ended is not said to have run out.
+        system.now += 3600
+        second.app._second()
+        await second.pilot.pause()
+        assert not told(second, "has run out")
         await first.press("S", "enter")
         await first.sees(lambda: told(first, "all of job-failed is silent for 2 h"))
+        await second.sees(lambda: len(second.app.model.alerts.desk.silences()) == 2)
+        system.now += 7201
+        second.app._second()
+        await second.sees(lambda: told(second, "the silence of @rule:job-failed has run out"))
+        second.app._second()
+        await second.pilot.pause()
+        assert len([note for note in second.app._notifications if "run out" in note.message]) == 1
 
 
 async def test_from_an_alert_to_its_events_and_its_resource(tmp_path: Path) -> None:
