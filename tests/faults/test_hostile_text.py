@@ -125,6 +125,8 @@ def look_at_batch(console: PtyConsole, number: int, batch: Sequence[Payload]) ->
     console.press("q")
     console.wait_for_text("? help  / filter", WITHIN)
     go_to_pane(console, "2", "Categories")
+    # The facets are counted twice a second: on a fast machine all this takes less.
+    console.wait_for(lambda console: re.match(r"│[▾▸] [●○◉] q", console.lines[2]), WITHIN)
     console.press("home")
     console.press("X")
     console.wait_for_text("Timeline · only q", WITHIN)
