@@ -145,10 +145,12 @@ class Notifier:
             group.due = now
         if group.told_at is not None and group.told_at > now:
             group.told_at = now
-        for each, alert in group.told.items():
-            # Kept, for the engine forgets what was over long before.
-            if each not in firing and self._is_over(states.get(each)) and not self._is_over(alert):
-                group.told[each] = states[each]
+        # An end is kept until it is told, for the engine forgets what is over; what went without one is forgotten.
+        group.told = {
+            each: states.get(each, alert)
+            for each, alert in group.told.items()
+            if each in states or self._is_over(alert)
+        }
         over = [alert for each, alert in group.told.items() if each not in firing and self._is_over(alert)]
         is_new = any(each not in group.told for each in firing)
         ordered = _worst_first(firing.values())
@@ -156,10 +158,6 @@ class Notifier:
             return Notification(name, ordered, _worst_first(over))
         if group.told_at is not None and firing and now >= group.told_at + self._timing.repeat:
             return Notification(name, ordered, _worst_first(over), group.reminders + 1)
-        # What was forgotten is not told of again.
-        for each, alert in list(group.told.items()):
-            if each not in firing and each not in states and not self._is_over(alert):
-                del group.told[each]
         return None
 
     @staticmethod
