@@ -44,6 +44,7 @@ app = typer.Typer(
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
         "EVTOP_RULES: a file with alert rules of your own.  EVTOP_USER: who acknowledges and silences alerts.  "
         "EVTOP_RECORD_ALERTS: 0 records none.  EVTOP_HEALTH: which events report health.  "
+        "EVTOP_NOTIFY, EVTOP_NOTIFY_COMMAND, EVTOP_NOTIFY_WEBHOOK_FILE: how people are told of alerts.  "
         "EVTOP_ZONE: the zone of the console.  EVTOP_WINDOW: how many rows its timeline keeps (20000).  "
         "EVTOP_THEME, EVTOP_ASCII, EVTOP_KEYS, EVTOP_MOUSE, EVTOP_LOW_BANDWIDTH, EVTOP_BYTES_PER_SECOND: "
         "the terminal.  "
