@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.health.components import shifted
 from monitor.health.grouping import Group, Grouping, Groups
-from monitor.health.rule import Episode, Rule, Watch
+from monitor.health.rule import Episode, Kind, Rule, Watch
 from monitor.health.usual import Usual
 from store.event import Event
 from store.query.moments import write_span
 from store.query.predicate import compile_predicate
-from store.query.syntax import Node
 
 LEAST = timedelta(minutes=1)
 """The shortest silence that is too long by what is usual."""
@@ -23,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(Kind):
     """Holds from so long after a match until the next: `allowed`, or `gaps` times the usual gap of that time of day.
 
     Nothing is told before the first match, unless it is said from when on all events are known. While nobody can say
@@ -42,11 +41,6 @@ class Absence:
             raise ValueError("what is allowed must be above 0")
 
     @property
-    def queries(self) -> tuple[Node, ...]:
-        """None beside the rule's own."""
-        return ()
-
-    @property
     def wants_past(self) -> bool:
         """The last match may be long ago."""
         return True
@@ -55,6 +49,11 @@ class Absence:
     def asks_usual(self) -> bool:
         """For the usual gap."""
         return self.gaps is not None
+
+    @property
+    def reach(self) -> timedelta:
+        """What is allowed; how long the usual gaps were is not known any more."""
+        return self.allowed or timedelta()
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

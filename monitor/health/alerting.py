@@ -70,7 +70,7 @@ class Alerting:
         self._engine.tick(now)
 
     def shown(self, now: datetime) -> tuple[DeskAlert, ...]:
-        """All alerts: those that somebody should look at, those that others see to, pending ones, those that are over.
+        """All alerts: those that somebody should look at, those acknowledged or muted, pending ones, resolved ones.
 
         Within each, by severity and then the newest first.
         """

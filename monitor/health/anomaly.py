@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from monitor.health.buckets import BucketWatch
-from monitor.health.rule import Rule, Watch
+from monitor.health.rule import Kind, Rule, Watch
 from monitor.health.usual import SLOT, Usual, slot_start
 from store.event import Event
 from store.query.moments import write_span
 from store.query.predicate import compile_predicate
-from store.query.syntax import Node
 from store.sampling import whole_weight
 
 _SPREAD_SHARE = 0.1
@@ -29,7 +28,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(Kind):
     """Holds when the events of `window` are further from what is usual then than `factor` times the usual distance.
 
     What is usual is the median of the same time of earlier days, the usual distance the median of theirs from it: a few
@@ -49,19 +48,14 @@ class Anomaly:
             )
 
     @property
-    def queries(self) -> tuple[Node, ...]:
-        """None beside the rule's own."""
-        return ()
-
-    @property
-    def wants_past(self) -> bool:
-        """Only all of a window decides."""
-        return False
-
-    @property
     def asks_usual(self) -> bool:
         """It does."""
         return True
+
+    @property
+    def reach(self) -> timedelta:
+        """The window."""
+        return self.window
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.health.buckets import BucketWatch
-from monitor.health.rule import Rule, Watch
+from monitor.health.rule import Kind, Rule, Watch
 from monitor.health.usual import Usual
 from store.event import Event
 from store.query.moments import write_span
@@ -17,7 +17,7 @@ from store.sampling import whole_weight
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class Ratio(Kind):
     """Holds when the rule's events are `ratio` or more of those of `of`, of which there are `minimum` in `window`."""
 
     of: Node
@@ -37,14 +37,9 @@ class Ratio:
         return (self.of,)
 
     @property
-    def wants_past(self) -> bool:
-        """Only all of a window decides."""
-        return False
-
-    @property
-    def asks_usual(self) -> bool:
-        """It does not."""
-        return False
+    def reach(self) -> timedelta:
+        """The window."""
+        return self.window
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ same alerts in whatever order and however often they arrive.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,42 +62,49 @@ class Watch(Protocol):
         ...
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """How a rule decides: one of `monitor.health.{threshold,ratio,absence,state,anomaly,slow}`."""
+
+    __slots__ = ()
 
     @property
     def queries(self) -> tuple[Node, ...]:
         """Further queries whose events the rule needs, beside its own."""
-        ...
+        return ()
 
     @property
     def wants_past(self) -> bool:
         """Whether the latest events that it needs decide, however old they are."""
-        ...
+        return False
 
     @property
     def asks_usual(self) -> bool:
         """Whether it asks what is usual of the rule's query."""
-        ...
+        return False
 
     @property
+    def reach(self) -> timedelta:
+        """How far before its beginning the first events of an alert may be."""
+        return timedelta()
+
+    @property
+    @abstractmethod
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What a title may say of it: (name, text), `window` and `threshold` among them where there are such."""
-        ...
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """The template of titles when the rule has none."""
-        ...
 
     @property
+    @abstractmethod
     def meaning(self) -> str:
         """When it holds, in a phrase that follows the rule's query."""
-        ...
 
+    @abstractmethod
     def watch(self, rule: Rule, usual: Usual | None) -> Watch:
         """A new watch for `rule`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.health.buckets import BucketWatch
-from monitor.health.rule import Rule, Watch
+from monitor.health.rule import Kind, Rule, Watch
 from monitor.health.usual import Usual
 from store.event import Event
 from store.query.metadata import value_at
 from store.query.moments import write_span
 from store.query.predicate import compile_predicate
-from store.query.syntax import Node, Path
+from store.query.syntax import Path
 from store.sampling import whole_weight
 
 
 @dataclass(frozen=True, slots=True)
-class Slow:
+class Slow(Kind):
     """Holds when the `quantile` of what stands at `duration` is above `above`, among `minimum` or more in `window`.
 
     That is, when more than the rest is above it: 5 of 100 for a quantile of 0.95. What is no number does not count.
@@ -36,19 +36,9 @@ class Slow:
             )
 
     @property
-    def queries(self) -> tuple[Node, ...]:
-        """None beside the rule's own."""
-        return ()
-
-    @property
-    def wants_past(self) -> bool:
-        """Only all of a window decides."""
-        return False
-
-    @property
-    def asks_usual(self) -> bool:
-        """It does not."""
-        return False
+    def reach(self) -> timedelta:
+        """The window."""
+        return self.window
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from monitor.health.components import Histories, State, is_health_event, state_of
 from monitor.health.grouping import Group, Grouping
-from monitor.health.rule import Episode, Rule, Watch
+from monitor.health.rule import Episode, Kind, Rule, Watch
 from monitor.health.usual import Usual
 from store.event import Event
 from store.query.predicate import compile_predicate
@@ -21,7 +21,7 @@ Sighting = Callable[[Event], State | None]
 
 
 @dataclass(frozen=True, slots=True)
-class StateRule:
+class StateRule(Kind):
     """Holds while what is told apart is in a state, from the first event that says so.
 
     With `ended_by`, the rule's query begins it, and that query ends it, unless the event itself says that something
@@ -45,11 +45,6 @@ class StateRule:
     def wants_past(self) -> bool:
         """What is down may be so since long."""
         return True
-
-    @property
-    def asks_usual(self) -> bool:
-        """It does not."""
-        return False
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 
 from monitor.health.components import SortKey, shifted
 from monitor.health.grouping import Group, Grouping, Groups
-from monitor.health.rule import Episode, Rule, Watch
+from monitor.health.rule import Episode, Kind, Rule, Watch
 from monitor.health.usual import Usual
 from store.event import Event
 from store.query.moments import write_span
 from store.query.predicate import compile_predicate
-from store.query.syntax import Node
 from store.sampling import whole_weight
 
 COUNTED_MAX = 1000
@@ -27,7 +26,7 @@ _PAST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Kind):
     """Holds when `count` events fall within `window`, from the one that makes them too many.
 
     Ends when fewer are left within the window. Events count by their own time; ones dated in the future
@@ -42,19 +41,14 @@ class Threshold:
             raise ValueError("a threshold of at least 1 and a window of some length are needed")
 
     @property
-    def queries(self) -> tuple[Node, ...]:
-        """None beside the rule's own."""
-        return ()
-
-    @property
     def wants_past(self) -> bool:
         """Failures of long ago may be the latest."""
         return True
 
     @property
-    def asks_usual(self) -> bool:
-        """It does not."""
-        return False
+    def reach(self) -> timedelta:
+        """The window."""
+        return self.window
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from monitor.health.absence import Absence
-from monitor.health.anomaly import Anomaly
 from monitor.health.engine import Alert
-from monitor.health.ratio import Ratio
 from monitor.health.rule import Rule
-from monitor.health.slow import Slow
-from monitor.health.threshold import Threshold
 from monitor.model.filter import Filter, Span
 from store.query.syntax import Compare, Field, Node, Op, Or, all_of
 
@@ -27,19 +22,8 @@ def alert_filter(rule: Rule, alert: Alert, since: datetime, until: datetime) -> 
     return (
         Filter()
         .with_query(describe(query), query)
-        .within(Span(since - _reach(rule) - AROUND, until + AROUND))
+        .within(Span(since - rule.kind.reach - AROUND, until + AROUND))
     )
-
-
-def _reach(rule: Rule) -> timedelta:
-    """How far back the events are that say that the rule holds."""
-    match rule.kind:
-        case Threshold(window=window) | Ratio(window=window) | Slow(window=window) | Anomaly(window=window):
-            return window
-        case Absence(allowed=allowed) if allowed is not None:
-            return allowed
-        case _:
-            return timedelta()
 
 
 def _group(rule: Rule, alert: Alert) -> list[Node]:
