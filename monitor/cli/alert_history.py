@@ -1,4 +1,4 @@
-"""`evtop alerts history`: past episodes, how soon someone took care of them, and how long they lasted."""
+"""`evtop alerts history`: past episodes, how soon they were acknowledged, and how long they lasted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.alert_desk import read_desk
-from monitor.cli.options import Demo, Output, say, write, write_json
+from monitor.cli.options import Demo, Output, TableOrJson, say, write, write_json
 from monitor.cli.selection import Zone, chosen_zone
 from monitor.cli.table import table_lines
 from monitor.cli.zones import ZoneName
@@ -27,9 +27,7 @@ def history(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, max=1_000_000, help="How many episodes at most.")
     ] = 100,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
     demo: Demo = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`evtop alerts`: what fires by the record, and who takes care of it."""
+"""`evtop alerts`: what fires by the record, and who acknowledged it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from monitor.cli import alert_history, silences
 from monitor.cli.alert_desk import By, Comment, firing, meant, person, read_desk, record
-from monitor.cli.options import Demo, Output, fail, say, write, write_json
+from monitor.cli.options import Demo, Output, TableOrJson, fail, say, write, write_json
 from monitor.cli.selection import Zone, chosen_zone
 from monitor.cli.table import table_lines
 from monitor.cli.zones import ZoneName
@@ -25,7 +25,7 @@ UNATTENDED = 1
 """The exit status of a list with --exit-code when something fires that nobody acknowledged or silenced."""
 
 app = typer.Typer(
-    help="Alerts on record: what fires, who takes care of it, what is silent. Consoles record it while they run.",
+    help="Alerts on record: what fires, who acknowledged it, what is silenced. Consoles record it while they run.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -44,9 +44,7 @@ def list_alerts(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, max=1_000_000, help="How many alerts at most.")
     ] = 100,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
     exit_code: Annotated[
         bool,
@@ -154,7 +152,7 @@ def _made_of(one: DeskAlert, zone: Zone) -> str:
     parts: list[str] = []
     if one.acknowledged is not None:
         why = f": {one.acknowledged.comment}" if one.acknowledged.comment else ""
-        parts.append(f"{one.acknowledged.by} takes care of it{why}")
+        parts.append(f"acknowledged by {one.acknowledged.by}{why}")
     if one.silenced_by is not None:
         until = iso(one.silenced_by.ends, zone.written, "minutes")
         parts.append(f"silent until {until} by {one.silenced_by.author}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import typer
 
-from monitor.cli.options import Output, fail, say, write, write_json
+from monitor.cli.options import Output, TableOrJson, fail, say, write, write_json
 from monitor.cli.table import table_lines
 from monitor.errors import StartError
 from monitor.fit.choices import (
@@ -121,9 +121,7 @@ class Setting(NamedTuple):
 
 @app.command()
 def show(
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
 ) -> None:
     """Print every setting with its value and where it comes from. Secrets are not shown.
 

@@ -11,6 +11,7 @@ import typer
 from monitor.cli.options import (
     Demo,
     Output,
+    TableOrJson,
     activate_health,
     chosen_settings,
     run_to_end,
@@ -33,9 +34,7 @@ HEADER = ("state", "component", "since", "up 24 h", "up 30 d", "flaps", "last 24
 
 
 def health(
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help=f"Exit with status {DOWN} when a component is down.")

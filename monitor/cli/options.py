@@ -27,6 +27,9 @@ class Output(StrEnum):
     JSON = "json"
 
 
+TableOrJson = Annotated[Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")]
+
+
 class Rows(StrEnum):
     """How many things of one kind are written."""
 

@@ -14,6 +14,7 @@ import typer
 from monitor.cli.options import (
     Demo,
     Output,
+    TableOrJson,
     activate_health,
     chosen_settings,
     fail,
@@ -68,9 +69,7 @@ def check(file: RulesFile) -> None:
 
 @app.command("list")
 def list_rules(
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
 ) -> None:
     """Print the rules that hold, shipped ones and those of EVTOP_RULES, with where each comes from."""
     settings = chosen_settings(False)
@@ -105,9 +104,7 @@ def replay_rules(
     file: RulesFile,
     since: Since = DEFAULT_SINCE,
     until: Until = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
     demo: Demo = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.alert_desk import By, Comment, firing, person, read_desk, record, refuse
-from monitor.cli.options import Demo, Output, fail, say, write, write_json
+from monitor.cli.options import Demo, Output, TableOrJson, fail, say, write, write_json
 from monitor.cli.selection import chosen_zone
 from monitor.cli.table import table_lines
 from monitor.cli.zones import ZoneName
@@ -93,9 +93,7 @@ def unsilence(
 
 def list_silences(
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
     demo: Demo = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import Output, fail, say, write, write_json
+from monitor.cli.options import Output, TableOrJson, fail, say, write, write_json
 
 if TYPE_CHECKING:
     from monitor.model.view import View
@@ -22,9 +22,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_views(
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="A table, or a JSON object a line.")
-    ] = Output.TEXT,
+    output: TableOrJson = Output.TEXT,
 ) -> None:
     """Print the saved views. What is wrong with the file is said on stderr, with its line."""
     views = _read(_file())
