@@ -17,6 +17,7 @@ from monitor.screens.help import HelpScreen
 from monitor.screens.reading_screen import RETRY_AFTER
 from monitor.screens.resource import ResourceScreen
 from monitor.text import clean
+from monitor.widgets.component_list import ComponentList
 from monitor.widgets.health_board import HealthBoard
 from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
@@ -85,7 +86,7 @@ class HealthBoardScreen(ConsoleScreen):
         """Show all keys and what the signs mean."""
         self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
 
-    def on_health_board_component_opened(self, message: HealthBoard.ComponentOpened) -> None:
+    def on_component_list_component_opened(self, message: ComponentList.ComponentOpened) -> None:
         """Open the component's resource page."""
         self.console.open_screen(ResourceScreen(message.resource_type, message.resource_id))
 

@@ -23,6 +23,7 @@ from monitor.screens.resource import ResourceScreen
 from monitor.screens.views import ViewsScreen
 from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
+from monitor.widgets.component_list import ComponentList
 from monitor.widgets.facet_pane import FacetPane
 from monitor.widgets.filter_bar import FilterBar
 from monitor.widgets.health_pane import HealthPane
@@ -58,7 +59,7 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
     BINDINGS = [
         Binding("Y", "command_line", "Copy the command that shows this again"),
         Binding("r", "resource", "Resource of the row"),
-        Binding("a", "focus_pane('alerts')", "Alerts, then a to see to one, s to silence it"),
+        Binding("a", "focus_pane('alerts')", "Alerts, then a to acknowledge one, s to silence it"),
         Binding("A", "alerts", "All alerts: now, before, silences", id="live.all-alerts"),
         Binding("1", "focus_pane('timeline')", "Timeline"),
         Binding("2", "focus_pane('facets')", "Facets"),
@@ -254,12 +255,12 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
             self.shown.soloed(message.facet) if message.solo else self.shown.toggled(message.facet)
         )
 
-    def on_health_pane_component_opened(self, message: HealthPane.ComponentOpened) -> None:
+    def on_component_list_component_opened(self, message: ComponentList.ComponentOpened) -> None:
         """Open the component's resource page."""
         self._open_resource(message.resource_type, message.resource_id)
 
     def on_alerts_pane_acknowledged(self, message: AlertsPane.Acknowledged) -> None:
-        """See to an alert, or no longer."""
+        """Acknowledge an alert, or take that back."""
         self.acknowledge(message.one)
 
     def on_alerts_pane_silenced(self, message: AlertsPane.Silenced) -> None:

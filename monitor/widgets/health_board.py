@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from textual.binding import Binding
 from textual.content import Content
-from textual.message import Message
 
+from monitor.health.components import Subject
 from monitor.health.reports import State
 from monitor.health.uptime import CELL_SIGNS, CELLS, ComponentGroup, ComponentHealth, Uptime, coarser
 from monitor.text import cell_width, clean, fit
+from monitor.widgets.component_list import ComponentList
 from monitor.widgets.health_pane import STATE_MARK
-from monitor.widgets.lines import LineList, Part
+from monitor.widgets.lines import Part
 from monitor.zone import Zone, short_age
 
 STATE_STYLE = {State.UP: "", State.DEGRADED: "warning", State.DOWN: "error", State.UNKNOWN: "dim"}
@@ -82,18 +82,10 @@ def columns(width: int, needed: Mapping[str, int], name: int) -> Columns:
     return Columns(NAME_MIN + grown, tuple(others.items()), gap)
 
 
-class HealthBoard(LineList):
+class HealthBoard(ComponentList):
     """State, name, since when, uptime, flaps, the last day and the last change of each component."""
 
     BORDER_TITLE = "Health"
-    BINDINGS = [Binding("enter,r", "open", "Resource")]
-
-    @dataclass
-    class ComponentOpened(Message):
-        """The operator wants the resource page of a component."""
-
-        resource_type: str
-        resource_id: str
 
     def __init__(self, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -150,15 +142,11 @@ class HealthBoard(LineList):
                 parts.append((text, _style(column, row.component)))
         return parts
 
-    def action_open(self) -> None:
-        """Open the resource page of the component under the cursor."""
+    @property
+    def chosen(self) -> Subject | None:
+        """What the component under the cursor is; None when there is none."""
         component = self._rows[self.cursor].component if self._rows else None
-        if component is None:
-            return
-        if component.identifier is None:
-            self.notify("this component has no resource", markup=False, timeout=2)
-        else:
-            self.post_message(self.ComponentOpened(component.kind, component.identifier))
+        return None if component is None else (component.kind, component.identifier)
 
     def _fitting(self, width: int) -> Columns:
         needed = {

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from textual.binding import Binding
 from textual.content import Content
-from textual.message import Message
 
 from monitor.bindings import keys_now
-from monitor.health.components import Component, State
+from monitor.health.components import Component, State, Subject
 from monitor.text import clean, fit
-from monitor.widgets.lines import LineList, Part
+from monitor.widgets.component_list import ComponentList
+from monitor.widgets.lines import Part
 from monitor.zone import short_age
 
 STATE_MARK: dict[State, Part] = {
@@ -24,17 +22,8 @@ STATE_MARK: dict[State, Part] = {
 }
 
 
-class HealthPane(LineList):
+class HealthPane(ComponentList):
     """One line a component: state, name, since when."""
-
-    BINDINGS = [Binding("enter,r", "open", "Resource")]
-
-    @dataclass
-    class ComponentOpened(Message):
-        """The operator wants the resource page of a component."""
-
-        resource_type: str
-        resource_id: str
 
     def __init__(self, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -75,11 +64,10 @@ class HealthPane(LineList):
             (word, style if style != "good" else "dim"),
         ]
 
-    def action_open(self) -> None:
-        """Open the resource page of the component under the cursor."""
-        if self._components:
-            component = self._components[self.cursor]
-            if component.identifier is not None:
-                self.post_message(self.ComponentOpened(component.kind, component.identifier))
-            else:
-                self.notify("this component has no resource", markup=False, timeout=2)
+    @property
+    def chosen(self) -> Subject | None:
+        """What the component under the cursor is; None when there is none."""
+        if not self._components:
+            return None
+        component = self._components[self.cursor]
+        return component.kind, component.identifier
