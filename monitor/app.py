@@ -7,7 +7,7 @@ import importlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,32 +15,30 @@ from typing import TYPE_CHECKING, cast
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.timer import Timer
 
-from monitor.alerting_app import AlertingApp
 from monitor.bindings import actions_of
 from monitor.errors import StartError, internal_error
 from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
+from monitor.following_app import FollowingApp
 from monitor.garbage import GarbageCollection
 from monitor.health.rule import Rule
 from monitor.messages import FeedAdvanced
-from monitor.model.arrivals import Arrivals, Link
+from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
 from monitor.model.filter import Filter
 from monitor.model.start import Start
 from monitor.model.timeline import CAPACITY
 from monitor.notify.chosen import Telling
 from monitor.paths import style
-from monitor.screens.console_screen import Answer, ConsoleScreen, Reader
+from monitor.screens.console_screen import Answer, Reader
 from monitor.screens.live import LiveScreen
 from monitor.screens.question import Question
 from monitor.screens.timeline_screen import TimelineScreen
-from monitor.stop_notice import StopNotice
-from monitor.terminal import LOOK_EVERY, ConsoleDriver
+from monitor.terminal import ConsoleDriver
 from monitor.text import clean
 from monitor.views import ViewFile, ViewsError
-from monitor.zone import Zone, age
+from monitor.zone import Zone
 from store.errors import StoreError
 from store.event_filter import EventFilter
 
@@ -53,14 +51,9 @@ if TYPE_CHECKING:
 QUIT_AGAIN_WITHIN = 2.0
 NOTICE_FOR = 10.0
 """Seconds that what is to be known of the start is told."""
-STOP_WORTH_TELLING = 1.0
-QUIET_AFTER, QUIET_DRAWING = 10.0, 5.0
-"""Seconds of silence after which ages have nothing to tell each second, and seconds between looks at them then."""
-SETTLED_AFTER = 6.0
-"""Seconds after a stop of the program until a connection that died meanwhile was noticed, at the latest."""
 
 
-class EvtopApp(AlertingApp):
+class EvtopApp(FollowingApp):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.
@@ -102,7 +95,7 @@ class EvtopApp(AlertingApp):
         rules: Sequence[Rule] | None = None,
         telling: Telling | None = None,
     ) -> None:
-        super().__init__(fit)
+        super().__init__(now, tick, garbage, fit)
         self.model = ConsoleModel(window)
         self._rules = rules
         self._tells_by = telling
@@ -115,8 +108,6 @@ class EvtopApp(AlertingApp):
         self.sources = tuple(sources)
         self.transport = ""
         """What someone on the way to the bus can do, in a line; empty when nothing."""
-        self.now = now
-        self.tick = tick
         self.failure = ""
         """Why the console ended by itself; one line for stderr."""
         self.views = views
@@ -127,14 +118,7 @@ class EvtopApp(AlertingApp):
         self._system_name = name
         self._connect = connect
         self._preload = tuple(preload)
-        self._backend: Backend | None = None
-        self._garbage = garbage
-        self._undrawn: Arrivals | None = None
-        self._arrived_at = self._drawn_at = tick()
-        self._draw_timer: Timer | None = None
         self._interrupted_at = -QUIT_AGAIN_WITHIN
-        self._stop = StopNotice()
-        self._continued_at = 0.0
 
     @property
     def system_name(self) -> str:
@@ -163,7 +147,7 @@ class EvtopApp(AlertingApp):
         for screen in self.screen_stack:
             if isinstance(screen, TimelineScreen) and screen.is_ready:
                 screen.zone_changed()
-        self._advance()
+        self.advance()
 
     def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
         """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
@@ -179,7 +163,7 @@ class EvtopApp(AlertingApp):
 
     def _tell_of_export(self, line: str, is_error: bool) -> None:
         self.notify(clean(line), severity="error" if is_error else "information", markup=False, timeout=10)
-        self._advance()
+        self.advance()
 
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """End, and keep what is shown for the next time."""
@@ -210,7 +194,7 @@ class EvtopApp(AlertingApp):
 
     def on_mount(self) -> None:
         """Connect once the first paint is out."""
-        self.set_interval(1.0, self._second)
+        self.set_interval(1.0, self.second)
         if self._tells_by is not None:
             self.tell_by(self._tells_by)
         if self._starts_with.notice:
@@ -222,24 +206,6 @@ class EvtopApp(AlertingApp):
         self.workers.cancel_all()
         if self._backend is not None:
             await self._backend.close()
-
-    def on_feed_advanced(self, message: FeedAdvanced) -> None:
-        """Take in a frame, and draw it as soon as the line and the processor have room for it."""
-        self.model.apply(message.arrivals, self.now(), self.tick())
-        self._stop.count(self.model.tally.received, time.monotonic())
-        self._undrawn = message.arrivals.after(self._undrawn)
-        self._arrived_at = self.tick()
-        self._draw_when_due()
-
-    def on_console_driver_continued(self, message: ConsoleDriver.Continued) -> None:
-        """Say that the picture stood still; what came meanwhile is told when it is there."""
-        if message.seconds >= STOP_WORTH_TELLING:
-            moment, now = time.monotonic(), self.now()
-            # It was looked at last so long before the stop at most, and no frame came while it lasted.
-            self._continued_at = self.tick()
-            self._stop.stopped(moment - message.seconds + LOOK_EVERY, moment)
-            stopped_for = age(now - timedelta(seconds=message.seconds), now)
-            self.notify(f"evtop was stopped for {clean(stopped_for)}; catching up", markup=False)
 
     def action_next_pane(self, step: int) -> None:
         """Go to the next or previous pane."""
@@ -277,68 +243,6 @@ class EvtopApp(AlertingApp):
 
     def _run_on(self, screen: Screen[object], action: str) -> None:
         self.call_later(screen.run_action, action)
-
-    def _second(self) -> None:
-        self.model.alerts.tick(self.now())
-        self.tell_of_silences()
-        self.tell_of_alerts()
-        self._tell_what_came_while_stopped()
-        if self._garbage is not None:
-            self._garbage.second(quiet=self.model.rate.per_second(self.tick()) == 0)
-        self.measure_wire()
-        is_quiet = self._is_quiet()
-        # What is on the way to the screen may have to wait; how late the screen is must not.
-        if (
-            (is_quiet or self.wait_to_draw() > 0)
-            and isinstance(self.screen, ConsoleScreen)
-            and self.screen.is_ready
-        ):
-            self.screen.show_vitals()
-        if not is_quiet:
-            self._draw_when_due()
-
-    def _is_quiet(self) -> bool:
-        """Whether nothing has come for a while, and what stands on the screen was looked at lately."""
-        tick = self.tick()
-        return tick - self._arrived_at >= QUIET_AFTER and tick - self._drawn_at < QUIET_DRAWING
-
-    def _draw_when_due(self) -> None:
-        wait = 0.0 if self._undrawn and self._undrawn.opening else self.wait_to_draw()
-        if wait <= 0:
-            self._draw()
-        elif self._draw_timer is None:
-            self._draw_timer = self.set_timer(wait, self._draw)
-
-    def _draw(self) -> None:
-        if self._draw_timer is not None:
-            self._draw_timer.stop()
-            self._draw_timer = None
-        arrivals, self._undrawn = self._undrawn, None
-        self._drawn_at = self.tick()
-        self.drawing()
-        self._advance(arrivals)
-
-    def _tell_what_came_while_stopped(self) -> None:
-        stop, status = self._stop, self.model.status
-        if not stop.waits or self._backend is None or self.tick() - self._continued_at < SETTLED_AFTER:
-            return
-        is_whole = status.link not in {Link.CONNECTING, Link.RECONNECTING} and not (
-            status.repairing or status.store_error
-        )
-        if is_whole and self._backend.caught_up_at >= stop.continued_at:
-            count = stop.told(self.model.tally.received)
-            self.notify(f"caught up: {count:,} received since evtop was stopped", markup=False)
-
-    def _advance(self, arrivals: Arrivals | None = None) -> None:
-        """Tell the screens: all that collect events, and the one in sight, of which a dialog may hide a part."""
-        covered = False
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen) and screen.is_ready:
-                if screen is self.screen or (arrivals and screen.collects):
-                    screen.advance(arrivals)
-                elif not covered:
-                    screen.show_vitals()
-                covered = True
 
     def _start(self) -> None:
         # Called by the worker itself: one that is ended before it began leaves no coroutine that nobody waits for.

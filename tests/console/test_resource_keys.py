@@ -261,9 +261,9 @@ async def test_a_frame_that_comes_while_a_page_opens_or_closes_breaks_nothing(op
     async with opened(stored=life()) as operator:
         for _ in range(5):
             operator.app.open_screen(ResourceScreen("download", "9f3a"))
-            operator.app._second()
+            operator.app.second()
             await operator.pilot.pause()
             operator.app.pop_screen()
-            operator.app._second()
+            operator.app.second()
         await operator.pilot.pause()
         assert operator.app.screen is operator.live

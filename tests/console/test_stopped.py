@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.app import SETTLED_AFTER
+from monitor.following_app import SETTLED_AFTER
 from monitor.terminal import ConsoleDriver
 from tests.console.conftest import Opened, Operator
 from tests.events import make_events
@@ -21,17 +21,17 @@ async def test_what_came_while_the_console_was_stopped_is_told_when_it_is_there(
         await until(lambda: said(operator) == ["evtop was stopped for 10 s; catching up"])
         await operator.store.create_many(make_events(30, start=5000))
         await until(lambda: operator.app.model.tally.received == 30)
-        operator.app._second()
+        operator.app.second()
         assert len(said(operator)) == 1
         now += SETTLED_AFTER
 
         def told() -> bool:
             # Not before the store was asked again, which is every 2 s.
-            operator.app._second()
+            operator.app.second()
             return "caught up: 30 received since evtop was stopped" in said(operator)
 
         await until(told)
-        operator.app._second()
+        operator.app.second()
         await operator.pilot.pause()
         assert len(said(operator)) == 2
 
