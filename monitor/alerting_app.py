@@ -84,6 +84,7 @@ class AlertingApp(HandingOverApp):
         try:
             await self._keeper.keep([event])
         except Exception as error:
+            # Whatever the database says of it: the operator hears it, and the console goes on.
             self.notify(clean(f"not recorded: {read_failure(error)}"), severity="error", markup=False)
         else:
             self.notify(clean(said), markup=False)

@@ -29,17 +29,20 @@ def alert_facts(
     if alert.resolved_at is not None:
         length = lasted(int((alert.resolved_at - one.since).total_seconds()))
         facts.append(
-            ("over", f"{zone.full(alert.resolved_at)[:19]} {zone.sign(alert.resolved_at)}, after {length}")
+            (
+                "resolved",
+                f"{zone.full(alert.resolved_at)[:19]} {zone.sign(alert.resolved_at)}, after {length}",
+            )
         )
     if alert.resource is not None:
         facts.append(("resource", "/".join(filter(None, alert.resource))))
-    facts += [(name, value) for name, value in alert.labels if name != "resource"]
+    facts += [(name, value) for name, value in alert.labels if "resource" not in name]
     if alert.count:
         facts.append(("events", f"{alert.count:,}"))
     if one.acknowledged is not None:
         said = one.acknowledged
         why = f": {said.comment}" if said.comment else ""
-        facts.append(("seen to", f"by {said.by} since {_moment(said.at, zone, now)}{why}"))
+        facts.append(("acked", f"by {said.by} since {_moment(said.at, zone, now)}{why}"))
     if one.silenced_by is not None:
         silence = one.silenced_by
         why = f": {silence.comment}" if silence.comment else ""
@@ -57,11 +60,9 @@ def alert_facts(
     facts.append(("last day", f"{fired_strip(own, now)}  {_times(own, now)}"))
     of_rule = response_times(episode for episode in history if episode.rule == alert.rule)
     for times in of_rule:
-        seen_to = _mean(times.mean_to_acknowledge, "until someone sees to it")
-        over = _mean(times.mean_to_resolve, "until it is over")
-        facts.append(
-            ("this rule", ", ".join(filter(None, (f"{times.episodes:,} times on record", seen_to, over))))
-        )
+        acked = _mean(times.mean_to_acknowledge, "to acknowledge")
+        resolved = _mean(times.mean_to_resolve, "to resolve")
+        facts.append(("this rule", ", ".join(filter(None, (_often(times.episodes), acked, resolved)))))
     return facts
 
 
@@ -85,7 +86,11 @@ def _moment(moment: datetime, zone: Zone, now: datetime) -> str:
 
 def _times(episodes: Sequence[Times], now: datetime) -> str:
     times = sum(over is None or over >= now - DAY for _, over in episodes)
-    return f"fired {times} times" if times != 1 else "fired once"
+    return f"fired {_often(times)}"
+
+
+def _often(times: int) -> str:
+    return "once" if times == 1 else f"{times:,} times"
 
 
 def _mean(mean: timedelta | None, what: str) -> str:

@@ -72,6 +72,7 @@ class Messenger:
         except NotifyError as error:
             self._fail(str(error))
         except Exception as error:
+            # A channel that fails in a way nobody thought of costs its notification, never the console.
             self._fail(f"{self._channel.name}: {type(error).__name__}")
         else:
             self._sent += 1

@@ -29,12 +29,12 @@ class AlertActingScreen(ConsoleScreen):
     """Asks for what is to be said of an alert, and has it recorded."""
 
     def acknowledge(self, one: DeskAlert) -> None:
-        """Say that someone sees to the alert until it clears; of one that someone sees to, take that back."""
+        """Acknowledge the alert until it clears; of one that is acknowledged, take that back."""
         by = self._author()
         if by is None:
             return
         if one.alert.state is not AlertState.FIRING and not one.flapping:
-            self._refuse("it does not fire: nobody needs to see to it")
+            self._refuse("it does not fire: there is nothing to acknowledge")
             return
         taken_back = one.acknowledged is not None
 
@@ -48,10 +48,10 @@ class AlertActingScreen(ConsoleScreen):
             except ValueError:
                 self._refuse("no event can hold this alert")
                 return
-            done = "nobody sees to it any more" if taken_back else f"{by} sees to it until it clears"
+            done = "no longer acknowledged" if taken_back else f"acknowledged by {by} until it clears"
             self.console.record_alert(event, done)
 
-        label = "no longer see to it:" if taken_back else "see to it until it clears:"
+        label = "take the acknowledgement back:" if taken_back else "acknowledge until it clears:"
         self.console.open_screen(LinePrompt(label, "a comment, or nothing", str.strip), said)
 
     def silence(self, one: DeskAlert, *, rule: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The alerts: what fires and who sees to it, what fired before, what is silenced."""
+"""The alerts: what fires and who acknowledged it, what fired before, what is silenced."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from monitor.widgets.key_hints import KeyHints
 from monitor.widgets.status_line import StatusLine
 
 HINTS = [
-    ("a", "see to it"),
+    ("a", "ack"),
     ("s", "silence"),
-    ("enter", "its events"),
+    ("enter", "events"),
     ("r", "resource"),
-    ("tab", "now, before, silences"),
-    ("x", "end silence"),
+    ("tab", "before, silences"),
     ("esc", "back"),
+    ("x", "end silence"),
+    ("?", "help"),
 ]
 
 
@@ -59,7 +60,7 @@ class AlertsScreen(AlertActingScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     BINDINGS = [
-        Binding("a", "acknowledge", "See to the alert until it clears, or no longer"),
+        Binding("a", "acknowledge", "Acknowledge the alert until it clears, or take that back"),
         Binding("s", "silence", "Silence the alert for a time"),
         Binding("S", "silence_rule", "Silence all alerts of its rule"),
         Binding("x", "end_silence", "End the silence under the cursor"),
@@ -140,7 +141,7 @@ class AlertsScreen(AlertActingScreen):
         self.advance()
 
     def action_acknowledge(self) -> None:
-        """See to the alert under the cursor, or no longer."""
+        """Acknowledge the alert under the cursor, or take that back."""
         if (one := self._alert()) is not None:
             self.acknowledge(one)
 

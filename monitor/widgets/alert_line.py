@@ -49,7 +49,7 @@ def made_of(one: DeskAlert) -> str:
     if one.flapping:
         words.append(f"flapping ×{one.flapping}")
     if one.acknowledged is not None:
-        words.append(f"seen to by {clean(one.acknowledged.by)}")
+        words.append(f"acked by {clean(one.acknowledged.by)}")
     if one.silenced_by is not None:
         words.append("silenced")
     if one.inhibited_by is not None:

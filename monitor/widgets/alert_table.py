@@ -81,7 +81,7 @@ class AlertTable(LineList):
             length = "no end yet"
         else:
             length = f"for {lasted(int((episode.resolved - episode.fired).total_seconds()))}"
-        note = f"  {clean(episode.acknowledged_by)} saw to it" if episode.acknowledged_by else ""
+        note = f"  acked by {clean(episode.acknowledged_by)}" if episode.acknowledged_by else ""
         tail = f"  {length:<12}"
         room = width - 2 - cell_width(when) - 1 - cell_width(tail)
         note = fit(note, min(cell_width(note), room // 2), pad=False) if note else ""

@@ -35,7 +35,7 @@ class AlertsPane(LineList):
 
     @dataclass
     class Acknowledged(Message):
-        """The operator sees to an alert, or no longer does."""
+        """The operator acknowledges an alert, or takes that back."""
 
         one: DeskAlert
 
@@ -96,7 +96,7 @@ class AlertsPane(LineList):
             self.notify("this alert is about no single resource", markup=False, timeout=2)
 
     def action_acknowledge(self) -> None:
-        """See to the alert under the cursor."""
+        """Acknowledge the alert under the cursor."""
         if self.chosen is not None:
             self.post_message(self.Acknowledged(self.chosen))
 
@@ -107,11 +107,11 @@ class AlertsPane(LineList):
 
 
 def counted(alerts: tuple[DeskAlert, ...]) -> str:
-    """How many call for attention, and how many fire besides: `2 firing, 1 seen to`."""
+    """How many call for attention, and how many fire besides: `2 firing, 1 acked`."""
     calling = sum(one.attention for one in alerts)
     besides = [one for one in alerts if one.alert.state is AlertState.FIRING and not one.attention]
-    seen_to = sum(one.acknowledged is not None for one in besides)
+    acked = sum(one.acknowledged is not None for one in besides)
     muted = sum(bool(one.silenced_by or one.inhibited_by) and not one.acknowledged for one in besides)
-    flapping = len(besides) - seen_to - muted
-    numbers = ((calling, "firing"), (seen_to, "seen to"), (muted, "muted"), (flapping, "flapping"))
+    flapping = len(besides) - acked - muted
+    numbers = ((calling, "firing"), (acked, "acked"), (muted, "muted"), (flapping, "flapping"))
     return ", ".join(f"{number} {word}" for number, word in numbers if number)

@@ -1,4 +1,4 @@
-"""Alerts in the console: seen to, silenced, followed to their events, shared with another console, remembered."""
+"""Alerts in the console: acknowledged, silenced, followed to their events, shared with another console, remembered."""
 
 from __future__ import annotations
 
@@ -144,14 +144,14 @@ async def test_two_keys_see_to_an_alert_and_the_other_console_and_a_later_one_kn
         await first.press("a", "a")
         assert isinstance(first.app.screen, LinePrompt)
         await first.press(*"looking", "enter")
-        await first.sees(lambda: told(first, "ana sees to it until it clears"))
+        await first.sees(lambda: told(first, "acknowledged by ana until it clears"))
         for operator in (first, second):
             await operator.sees(lambda operator=operator: alert(operator).acknowledged is not None)
             said = alert(operator).acknowledged
             assert said is not None
             assert (said.by, said.comment) == ("ana", "looking")
             assert not alert(operator).attention
-        await second.sees(lambda: "1 seen to" in second.text() and "firing" not in second.text("#status"))
+        await second.sees(lambda: "1 acked" in second.text() and "firing" not in second.text("#status"))
         later = await system.console()
         await later.sees(lambda: alert(later).acknowledged is not None)
         # Again: no longer.
@@ -189,16 +189,16 @@ async def test_an_alert_is_silenced_for_a_time_and_the_silence_ended(tmp_path: P
         await first.sees(lambda: alert(first, "job sync failed").attention)
         # What was ended is not said to have run out.
         system.now += 3600
-        second.app._second()
+        second.app.second()
         await second.pilot.pause()
         assert not told(second, "has run out")
         await first.press("S", "enter")
         await first.sees(lambda: told(first, "all of job-failed is silent for 2 h"))
         await second.sees(lambda: len(second.app.model.alerts.desk.silences()) == 2)
         system.now += 7201
-        second.app._second()
+        second.app.second()
         await second.sees(lambda: told(second, "the silence of @rule:job-failed has run out"))
-        second.app._second()
+        second.app.second()
         await second.pilot.pause()
         assert len([note for note in second.app._notifications if "run out" in note.message]) == 1
 
@@ -278,14 +278,14 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
         await system.record(DOWN)
         telling = Telling(frozenset(TERMINAL), (Command([sys.executable, "-c", script]),))
         operator = await system.console(telling)
-        operator.app._second()
+        operator.app.second()
         assert written == ["\x1b[22;2t\x1b]2;1 firing · evtop test\x07"]
         await system.record(FAILED)
         await operator.sees(lambda: calls(operator, "job sync failed"))
-        operator.app._second()
+        operator.app.second()
         assert written.pop() == "\x1b]2;2 firing · evtop test\x07"
         system.now += 10
-        operator.app._second()
+        operator.app.second()
         assert "\x07" in written
         assert any("[test] firing: job sync failed" in sequence for sequence in written)
         await operator.sees(lambda: told_by.exists() and "job sync failed" in told_by.read_text())
@@ -293,7 +293,7 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
         system.now += 300
         await system.record(UP)
         await operator.sees(lambda: alert(operator).alert.state is AlertState.RESOLVED)
-        operator.app._second()
+        operator.app.second()
         # No bell for good news.
         assert "\x07" not in written
         assert any("resolved: indexer/tidepool is down" in sequence for sequence in written)
@@ -305,12 +305,12 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
 async def test_that_nobody_could_be_told_stands_on_the_alerts_screen(tmp_path: Path) -> None:
     async with _system(tmp_path) as system:
         operator = await system.console(Telling(frozenset(), (Command(["no-such-program"]),)))
-        operator.app._second()
+        operator.app.second()
         await system.record(FAILED)
         await operator.sees(lambda: calls(operator, "job sync failed"))
-        operator.app._second()
+        operator.app.second()
         system.now += 10
-        operator.app._second()
+        operator.app.second()
         await operator.sees(lambda: operator.app.untold)
         await operator.press("A")
         assert "not told: command no-such-program: No such file or directory (1 not told)" in operator.text()

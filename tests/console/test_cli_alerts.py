@@ -94,7 +94,7 @@ def test_an_acknowledgement_is_an_event_of_the_person(home: PrivateHome) -> None
     assert one["acknowledged"]["by"] == "ana"
     assert one["acknowledged"]["comment"] == "new disks"
     assert one["attention"] is False
-    assert "ana takes care of it: new disks" in alerts(home, "list")[1]
+    assert "acknowledged by ana: new disks" in alerts(home, "list")[1]
     alerts(home, "ack", DOWN, "--by", "bo")
     assert listed(home, "list")[0]["acknowledged"]["by"] == "bo"
     events = [

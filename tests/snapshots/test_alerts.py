@@ -1,4 +1,4 @@
-"""Pictures of the alerts: what fires and who sees to it, what fired before, silences."""
+"""Pictures of the alerts: what fires and who acknowledged it, what fired before, silences."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ async def remembered(scene: Scene, pilot: Pilot[None]) -> None:
 
 @at_every_size
 def test_alerts_of_every_kind(drawn: Drawn) -> None:
-    """At the top in red, with the cursor on it, what nobody sees to: a provider whose name is a harmless mess; the
-    seedbox says how often it flapped. Dim: tidepool, which ana sees to, the backup, which is silenced, orchard,
+    """At the top in red, with the cursor on it, what nobody acknowledged: a provider whose name is a harmless mess; the
+    seedbox says how often it flapped. Dim: tidepool, which ana acknowledged, the backup, which is silenced, orchard,
     which is pending, and what is over, with a tick. Under the list what is known of the alert: since when, a strip of
     its last day, and how its rule went. From 90 columns on the rows name their rule.
     """
@@ -107,13 +107,13 @@ def test_alerts_of_every_kind(drawn: Drawn) -> None:
 
 @at_every_size
 def test_an_alert_that_someone_sees_to(drawn: Drawn) -> None:
-    """The cursor is on tidepool: the details say that ana sees to it, since when and why."""
+    """The cursor is on tidepool: the details say that ana acknowledged it, when and why."""
     assert drawn("A", "j", "j", act=remembered, events=happened)
 
 
 @at_every_size
 def test_alerts_before(drawn: Drawn) -> None:
-    """Every time that something fired, the latest first: when, what, who saw to it, and how long it took."""
+    """Every time that something fired, the latest first: when, what, who acknowledged it, and how long it took."""
     assert drawn("A", "tab", act=remembered, events=happened)
 
 
