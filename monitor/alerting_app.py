@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class AlertingApp(HandingOverApp):
     model: ConsoleModel
     now: Callable[[], datetime]
     _keeper: AlertKeeper | None = None
+    _looking_back: Callable[[], Awaitable[None]] | None = None
     _telling = Telling()
     _messengers: Sequence[Messenger] = ()
     _tells = False
@@ -58,6 +59,7 @@ class AlertingApp(HandingOverApp):
 
     async def watch_by(self, rules: Sequence[Rule] | None, backend: Backend) -> None:
         """Hold `rules` against what comes from now on; None are those that evtop comes with."""
+        from monitor.looking_back import look_back
         from monitor.recorded_alerts import recorded_alerts
         from monitor.rules import shipped_rules
 
@@ -73,6 +75,12 @@ class AlertingApp(HandingOverApp):
         )
         self.run_worker(self._learn_usual(chosen, backend), name="usual", exit_on_error=False)
         self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
+        self._looking_back = partial(look_back, self.model.alerts, backend.store.repository, self.now)
+
+    def look_back(self) -> None:
+        """Find out what happened while nobody watched, beside everything else, now that the feed has begun."""
+        if self._looking_back is not None:
+            self.run_worker(self._looking_back, group="looking back", exclusive=True, exit_on_error=False)
 
     def record_alert(self, event: Event, said: str) -> None:
         """Record what someone says of an alert, beside everything else, and then tell `said`; or why it cannot be."""
@@ -110,7 +118,8 @@ class AlertingApp(HandingOverApp):
     def tell_of_alerts(self) -> None:
         """Tell of what fires now, and of what is over, where its time has come."""
         telling, alerting, now = self._telling, self.model.alerts, self.now()
-        if not (telling.terminal or telling.channels) or not self.model.opened:
+        # What turns out to be firing for long is no news.
+        if not (telling.terminal or telling.channels) or not alerting.is_settled(now):
             return
         shown = alerting.shown(now)
         if not self._tells:

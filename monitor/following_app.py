@@ -58,6 +58,8 @@ class FollowingApp(AlertingApp):
     def on_feed_advanced(self, message: FeedAdvanced) -> None:
         """Take in a frame, and draw it as soon as the line and the processor have room for it."""
         self.model.apply(message.arrivals, self.now(), self.tick())
+        if message.arrivals.opening is not None:
+            self.look_back()
         self._stop.count(self.model.tally.received, time.monotonic())
         self._undrawn = message.arrivals.after(self._undrawn)
         self._arrived_at = self.tick()

@@ -28,20 +28,18 @@ from monitor.cli.zones import ZoneName
 
 if TYPE_CHECKING:
     from monitor.cli.selection import Zone
-    from monitor.health.replay import Replay, Replayed
+    from monitor.health.engine import Alert
+    from monitor.health.replay import Replay
     from monitor.health.rule import Rule
     from monitor.health.rules_file import RuleSet
     from monitor.settings import Settings
     from store.event_filter import EventFilter
-    from store.query.syntax import Node
 
 DEFAULT_SINCE = "24h"
 SHIPPED = "shipped"
 """`monitor.rules.SHIPPED_PLACE`, which costs too much for `--help`."""
 PAGE = 5_000
 """Events read at a time."""
-_IN_SQL_MAX = 50
-"""Queries that the database is asked to choose by; more would cost it more than they save."""
 
 app = typer.Typer(
     help="The rules by which alerts fire: shipped ones, and those of EVTOP_RULES.",
@@ -176,6 +174,7 @@ async def _replayed(
     from monitor.backend import open_store
     from monitor.cli.progress import Progress
     from monitor.export.exporting import stored_events
+    from monitor.health.interest import needed_by
     from monitor.health.replay import Replay
     from monitor.health.usual import UsualRates
     from monitor.usual_counts import asked_usual, read_usual
@@ -187,7 +186,7 @@ async def _replayed(
             for query, by_slot in (await read_usual(store.repository, queries, since, end)).items():
                 usual.learn(query, by_slot)
         replay = Replay(rules, since, usual)
-        needed = replace(chosen, query=_needed(rules))
+        needed = replace(chosen, query=needed_by(rules))
         async with aclosing(stored_events(store.repository, needed, PAGE)) as batches:
             async for batch in batches:
                 replay.apply(batch)
@@ -197,17 +196,8 @@ async def _replayed(
         return replay, events, store.repository.unreadable
 
 
-def _needed(rules: Sequence[Rule]) -> Node:
-    """What the store is asked for: all events that rules need, and perhaps more."""
-    from monitor.health.interest import loosened
-    from store.query.syntax import EVERYTHING, Or
-
-    queries = tuple(dict.fromkeys(loosened(query) for rule in rules for query in rule.queries))
-    return EVERYTHING if EVERYTHING in queries or len(queries) > _IN_SQL_MAX else Or(queries)
-
-
 def _write_text(
-    rules: Sequence[Rule], alerts: Sequence[Replayed], events: int, zone: Zone, end: datetime
+    rules: Sequence[Rule], alerts: Sequence[Alert], events: int, zone: Zone, end: datetime
 ) -> None:
     from monitor.cli.table import table_lines
     from monitor.zone import iso, short_age
@@ -215,9 +205,9 @@ def _write_text(
     rows = [
         [
             iso(alert.since, zone.written, "seconds"),
-            "still firing" if alert.until is None else iso(alert.until, zone.written, "seconds"),
-            alert.rule.severity,
-            alert.rule.name,
+            "still firing" if alert.resolved_at is None else iso(alert.resolved_at, zone.written, "seconds"),
+            alert.severity,
+            alert.rule,
             alert.title,
             f"{alert.count:,}",
         ]
@@ -227,10 +217,11 @@ def _write_text(
         for line in table_lines(["since", "until", "severity", "rule", "title", "events"], rows, right={5}):
             write(line)
         write("")
-    times = Counter(alert.rule.name for alert in alerts)
+    times = Counter(alert.rule for alert in alerts)
     spent = {
         rule.name: sum(
-            ((alert.until or end) - alert.since for alert in alerts if alert.rule is rule), timedelta()
+            ((alert.resolved_at or end) - alert.since for alert in alerts if alert.rule == rule.name),
+            timedelta(),
         )
         for rule in rules
     }
@@ -248,7 +239,7 @@ def _write_text(
 
 
 def _write_json(
-    rules: Sequence[Rule], alerts: Sequence[Replayed], events: int, zone: Zone, end: datetime
+    rules: Sequence[Rule], alerts: Sequence[Alert], events: int, zone: Zone, end: datetime
 ) -> None:
     from monitor.zone import iso
 
@@ -256,9 +247,9 @@ def _write_json(
         write_json(
             {
                 "since": iso(alert.since, zone.written),
-                "until": None if alert.until is None else iso(alert.until, zone.written),
-                "severity": alert.rule.severity,
-                "rule": alert.rule.name,
+                "until": None if alert.resolved_at is None else iso(alert.resolved_at, zone.written),
+                "severity": alert.severity,
+                "rule": alert.rule,
                 "title": alert.title,
                 "fingerprint": alert.fingerprint,
                 "events": alert.count,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.health.alert_history import PastEpisode
@@ -11,12 +13,20 @@ from monitor.health.desk import AlertDesk, DeskAlert, Evaluation
 from monitor.health.engine import Alert, AlertEngine, AlertState
 from monitor.health.inhibition import Inhibition
 from monitor.health.interest import types_of_interest
+from monitor.health.replay import Replay
 from monitor.health.rule import Rule
 from monitor.health.usual import Usual
+from monitor.health.watching import KNOWN_MAX
 from store.event import Event
 
 _FRESH = timedelta(seconds=1)
 """How long what is shown holds while nothing has come: silences and flapping end by the clock."""
+RECORDED_AT_ONCE = 500
+"""Events that are recorded in one go, and shown as one change."""
+PAST_WITHIN = timedelta(seconds=30)
+"""So long it is waited for the past, before anything is recorded or anybody told by what is known without it."""
+PAST_MAX = 10_000
+"""Alerts of the past that are recorded, the latest."""
 _ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
 
 
@@ -28,9 +38,23 @@ class Alerting:
     ) -> None:
         self.rules = {rule.name: rule for rule in rules}
         self.desk = AlertDesk(inhibitions_of(rules))
+        self._usual = usual
         self._engine = AlertEngine(rules, board, usual)
         self.wants_record = False
         """Whether what is on record of alerts is still to be given, however old: nothing can be recorded before."""
+        self.wants_past = False
+        """Whether `look_back` is still to be called: to find what happened while nobody watched."""
+        self.known_since: datetime | None = None
+        """From when on all events were held against the rules; None until there were any."""
+        self._opened_at: datetime | None = None
+        self._opened: tuple[Event, ...] = ()
+        self._meanwhile: deque[Event] | None = None
+        """What came while a replay looks back, of which it may not have been given all."""
+        self._unwatched: Sequence[Alert] = ()
+        """What a replay found, to be recorded as far as nobody did; and what is to be recorded of it."""
+        self._unwatched_events: list[Event] = []
+        self._watched_to: datetime | None = None
+        """When the last thing happened that was on record before this console added to it; None if nothing was."""
         self._history: Sequence[PastEpisode] | None = None
         self._shown: tuple[DeskAlert, ...] = ()
         self._shown_of: tuple[Alert, ...] = ()
@@ -45,21 +69,58 @@ class Alerting:
         """Begin with `past`, which holds all that came since `complete_from`; None: all there ever was."""
         past = tuple(past)
         oldest = min((event.inserted_at for event in past), default=now)
-        self._engine.begin(complete_from or oldest, now)
-        self.wants_record = True
+        self.known_since = complete_from or oldest
+        self._engine.begin(self.known_since, now)
+        self.wants_record = self.wants_past = True
+        self._opened_at, self._opened, self._meanwhile = now, past, deque(maxlen=KNOWN_MAX)
         self.desk.evaluation = Evaluation(now, complete_from, frozenset(self.rules))
         self.apply(past, now)
 
     def apply(self, events: Sequence[Event], now: datetime) -> None:
         """Take in events, in any order and however often."""
         self._engine.apply(events, now)
+        if self._meanwhile is not None:
+            self._meanwhile.extend(events)
+        if self._unwatched_events:
+            known = {event.id for event in events}
+            self._unwatched_events = [event for event in self._unwatched_events if event.id not in known]
         if self.desk.apply(events):
             self._shown_at = self._history = None
 
     def recall(self, record: Sequence[Event], now: datetime) -> None:
         """Take in what is on record of alerts."""
         self.apply(record, now)
+        self._watched_to = self.desk.newest
         self.wants_record = False
+
+    def is_settled(self, now: datetime) -> bool:
+        """Whether the past is known, or was waited for long enough."""
+        at = self._opened_at
+        return at is not None and not (self.wants_past and at <= now < at + PAST_WITHIN)
+
+    def look_back(self, since: datetime) -> Replay:
+        """A replay that is to be given the stored events from its `since` on, and then handed to `looked_back`.
+
+        That is `since`, or when the events begin that are known already.
+        """
+        known_since = self.known_since or since
+        replay = Replay(tuple(self.rules.values()), min(since, known_since), self._usual)
+        # What is known of the time before that is the latest of its kind, however old.
+        older = [event for event in self._opened if event.inserted_at < replay.since]
+        replay.apply(sorted(older, key=lambda event: event.sort_key))
+        return replay
+
+    def looked_back(self, replay: Replay, now: datetime) -> None:
+        """Go on from what `replay` has seen: it knows what began, and what began and ended, before this did."""
+        meanwhile, self._opened, self._meanwhile = self._meanwhile or (), (), None
+        self.wants_past = False
+        self._unwatched = [alert for alert in replay.alerts(now) if alert.resolved_at][-PAST_MAX:]
+        self._engine.take_over(*replay.handed_over(), replay.since, now)
+        self._engine.apply(meanwhile, now)
+        self.known_since = replay.since
+        if self.desk.evaluation is not None:
+            self.desk.evaluation = replace(self.desk.evaluation, known_since=replay.since)
+        self._shown_at = None
 
     def usual_is_known(self, now: datetime) -> None:
         """What is usual is known better now."""
@@ -89,9 +150,16 @@ class Alerting:
 
     def to_record(self, now: datetime) -> list[Event]:
         """The `alert.fired` and `alert.resolved` that are not on record yet."""
-        if self.wants_record:
+        if self.wants_record or not self.is_settled(now):
             return []
-        return self.desk.to_record(self._engine.alerts(), now)
+        if self._unwatched:
+            # Where nothing is on record nobody ever watched: what is over is history that nobody asked for.
+            if self._watched_to is not None:
+                self._unwatched_events = self.desk.past_to_record(self._unwatched, self._watched_to, now)
+            self._unwatched = ()
+        # First of all: how something ended is known better by what was read than by what began next.
+        missing = self._unwatched_events or self.desk.to_record(self._engine.alerts(), now)
+        return missing[:RECORDED_AT_ONCE]
 
 
 def inhibitions_of(rules: Iterable[Rule]) -> list[Inhibition]:

@@ -11,7 +11,7 @@ from monitor.health import alert_events, flapping, inhibition
 from monitor.health.acknowledgements import Acknowledgement, Acknowledgements
 from monitor.health.alert_events import MalformedAlertEventError, alert_of
 from monitor.health.alert_history import PastEpisode, past_episodes
-from monitor.health.alert_record import RESOLVED_MARK, AlertRecord
+from monitor.health.alert_record import RESOLVED_MARK, AlertEpisode, AlertRecord
 from monitor.health.engine import Alert, AlertState
 from monitor.health.inhibition import Inhibition
 from monitor.health.reconciling import DOUBT, Course, course
@@ -85,6 +85,11 @@ class AlertDesk:
         return self._record.forgotten + self._acknowledgements.forgotten + self._silences.forgotten
 
     @property
+    def newest(self) -> datetime | None:
+        """When the last thing on record happened: an alert fired, or ended; None when none ever did."""
+        return self._record.newest()
+
+    @property
     def written_at(self) -> datetime | None:
         """When `alert.fired` or `alert.resolved` was recorded last; None when neither ever was."""
         return self._record.written_at
@@ -154,6 +159,31 @@ class AlertDesk:
         missing += self._unexplained(explained, now)
         return missing
 
+    def past_to_record(self, past: Iterable[Alert], after: datetime, now: datetime) -> list[Event]:
+        """The same of `past` alerts that nobody watched: of those that did not end before `after`.
+
+        What ended first comes first, so that whoever records a part of it leaves the rest to be found. What the record
+        has of their time is left as it is, but that something is over is added.
+        """
+        missing: list[Event | None] = []
+        ended: set[str] = set()
+        over = [
+            (alert.resolved_at, alert) for alert in past if alert.resolved_at and alert.resolved_at >= after
+        ]
+        for until, alert in sorted(over, key=lambda one: (one[0], one[1].fingerprint)):
+            known = self._at_the_time(alert, until)
+            if known is not None and known.until is not None:
+                continue
+            if known is None or alert.fingerprint in ended:
+                missing += (
+                    _recordable(alert, alert.since, None, now),
+                    _recordable(alert, alert.since, until, now),
+                )
+            else:
+                ended.add(alert.fingerprint)
+                missing.append(_recordable(alert, known.since, until, now))
+        return [event for event in missing if event is not None]
+
     def recorded(self) -> tuple[Alert, ...]:
         """The alerts as the record alone has them: what fires, by severity and then newest first; then what ended."""
         alerts = self._record.alerts()
@@ -174,6 +204,13 @@ class AlertDesk:
     def history(self) -> list[PastEpisode]:
         """The recorded episodes, the one that began last first."""
         return past_episodes(self._record, self._acknowledgements)
+
+    def _at_the_time(self, alert: Alert, until: datetime) -> AlertEpisode | None:
+        """What is on record of the time of an episode."""
+        for episode in self._record.episodes(alert.fingerprint):
+            if episode.since < until and (episode.until is None or episode.until > alert.since):
+                return episode
+        return None
 
     def _take(self, event: Event) -> bool:
         match event.event_type:

@@ -94,6 +94,20 @@ class AlertEngine:
         for watched, groups in self._watching.begin(moment):
             self._renew(watched, groups, now)
 
+    def take_over(
+        self,
+        watching: Watching,
+        found: Iterable[tuple[Watched, Iterable[Group]]],
+        moment: datetime,
+        now: datetime,
+    ) -> None:
+        """Go on with `watching`, which was given all events from `moment` on and found something of these groups."""
+        self._watching, self._began, self._known = watching, moment, {}
+        self._drawn_at = None
+        for watched, groups in found:
+            self._renew(watched, groups, now)
+        self.tick(now)
+
     def usual_is_known(self, now: datetime) -> None:
         """Look anew at what was compared with what is usual, which is known better now."""
         if self._began is not None:
@@ -120,11 +134,11 @@ class AlertEngine:
         self._drawn_at = now
         by_state: dict[AlertState, list[Alert]] = {state: [] for state in AlertState}
         due: list[datetime] = []
-        for name, known in self._known.items():
+        for known in self._known.values():
             present = _present(known, now)
             due.extend(_due(known, now))
             if present is not None:
-                by_state[present[1]].append(_alert(name, known, *present))
+                by_state[present[1]].append(_alert(known, *present))
         firing, pending = by_state[AlertState.FIRING], by_state[AlertState.PENDING]
         resolved = by_state[AlertState.RESOLVED]
         for alerts in (firing, pending):
@@ -203,12 +217,10 @@ def _due(known: _Known, now: datetime) -> list[datetime]:
     return [moment for moment in moments if moment > now]
 
 
-def _alert(name: str, known: _Known, episode: Episode, state: AlertState) -> Alert:
-    rule, group, made = known.rule, known.group, known.alert
-    if made is not None and made.state == state and made.since == episode.since:
-        return made
-    known.alert = Alert(
-        fingerprint=name,
+def alert_of(rule: Rule, group: Group, episode: Episode, state: AlertState) -> Alert:
+    """The alert that an episode of one group is."""
+    return Alert(
+        fingerprint=fingerprint(rule.name, group),
         rule=rule.name,
         severity=rule.severity,
         title=title(rule, group, episode),
@@ -222,4 +234,10 @@ def _alert(name: str, known: _Known, episode: Episode, state: AlertState) -> Ale
         ),
         runbook=rule.runbook,
     )
-    return known.alert
+
+
+def _alert(known: _Known, episode: Episode, state: AlertState) -> Alert:
+    made = known.alert
+    if made is None or made.state != state or made.since != episode.since:
+        made = known.alert = alert_of(known.rule, known.group, episode, state)
+    return made

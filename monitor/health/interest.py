@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from monitor.health.rule import Rule
 from store.event import Event
 from store.query.predicate import compile_predicate
 from store.query.syntax import EVERYTHING, And, Compare, Exists, Field, Node, Not, Op, Or, all_of
 
-_TELLING = frozenset({Field.TYPE, Field.CATEGORY, Field.SEVERITY})
+TELLING = frozenset({Field.TYPE, Field.CATEGORY, Field.SEVERITY})
+"""The fields that a store counts events by."""
+_IN_SQL_MAX = 50
+"""Queries that a database is asked to choose by; more would cost it more than they save."""
 
 
 def types_of_interest(rules: Iterable[Rule]) -> tuple[str, ...]:
@@ -32,28 +35,34 @@ def _types_in(node: Node) -> Iterator[str]:
             return
 
 
-def loosened(node: Node) -> Node:
-    """A query about plain fields alone that selects all that `node` does, and perhaps more."""
+def needed_by(rules: Iterable[Rule], fields: Collection[Field] = tuple(Field)) -> Node:
+    """What a store is asked for: all events that `rules` need, and perhaps more. It asks for `fields` alone."""
+    queries = tuple(dict.fromkeys(loosened(query, fields) for rule in rules for query in rule.queries))
+    return EVERYTHING if EVERYTHING in queries or len(queries) > _IN_SQL_MAX else Or(queries)
+
+
+def loosened(node: Node, fields: Collection[Field] = tuple(Field)) -> Node:
+    """A query about plain `fields` alone that selects all that `node` does, and perhaps more."""
     match node:
         case And(operands):
-            return all_of(*map(loosened, operands))
+            return all_of(*(loosened(operand, fields) for operand in operands))
         case Or(operands):
-            parts = tuple(map(loosened, operands))
+            parts = tuple(loosened(operand, fields) for operand in operands)
             return EVERYTHING if EVERYTHING in parts else Or(parts)
         case _:
-            return node if _is_plain(node) else EVERYTHING
+            return node if _is_plain(node, fields) else EVERYTHING
 
 
-def _is_plain(node: Node) -> bool:
+def _is_plain(node: Node, fields: Collection[Field]) -> bool:
     match node:
         case Not(operand):
-            return _is_plain(operand)
+            return _is_plain(operand, fields)
         case And(operands) | Or(operands):
-            return all(map(_is_plain, operands))
+            return all(_is_plain(operand, fields) for operand in operands)
         case Compare(field, op, _):
-            return isinstance(field, Field) and op is not Op.REGEX
+            return field in fields and op is not Op.REGEX
         case Exists(field):
-            return isinstance(field, Field)
+            return field in fields
         case _:
             return False
 
@@ -66,7 +75,7 @@ def may_concern(rule: Rule, event: Event) -> bool:
 def _decided(node: Node, event: Event) -> bool | None:
     """Whether events like this one match; None where the rest of the event decides."""
     match node:
-        case Compare(field) | Exists(field) if field in _TELLING:
+        case Compare(field) | Exists(field) if field in TELLING:
             return compile_predicate(node)(event)
         case Not(operand):
             answer = _decided(operand, event)

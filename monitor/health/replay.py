@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from monitor.health.components import shifted
-from monitor.health.engine import fired
+from monitor.health.engine import Alert, AlertState, alert_of, fired
 from monitor.health.grouping import Group, fingerprint
 from monitor.health.rule import Episode, Rule
-from monitor.health.title import title
 from monitor.health.usual import Usual
 from monitor.health.watching import Watched, Watching
 from store.event import Event
@@ -20,25 +18,11 @@ CHUNK = 50
 """Events between two looks at the episodes: watches remember as many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """An alert that would have fired: it held from `since` on; `until` is None when it still did at the end.
-
-    `title` is raw event text.
-    """
-
-    fingerprint: str
-    rule: Rule
-    title: str
-    since: datetime
-    until: datetime | None
-    count: int
-
-
 class Replay:
     """Holds `rules` against the events from `since` on, of which all are given, in the order of time."""
 
     def __init__(self, rules: Sequence[Rule], since: datetime, usual: Usual | None = None) -> None:
+        self.since = since
         self._watching = Watching(rules, usual)
         self._over: dict[tuple[str, datetime], tuple[Rule, Group, Episode]] = {}
         self._open: dict[str, list[tuple[Rule, Group, Episode]]] = {}
@@ -60,8 +44,15 @@ class Replay:
             for watched, groups in self._watching.observe(chunk):
                 self._look(watched, groups)
 
-    def alerts(self, until: datetime) -> list[Replayed]:
-        """What would have fired before `until`, in the order of beginning."""
+    def handed_over(self) -> tuple[Watching, list[tuple[Watched, set[Group]]]]:
+        """The watches, for somebody to go on with, and the groups that anything was found of."""
+        found = {watched.rule.name: (watched, set[Group]()) for watched in self._watching.watched}
+        for rule, group, _ in chain(self._over.values(), *self._open.values()):
+            found[rule.name][1].add(group)
+        return self._watching, list(found.values())
+
+    def alerts(self, until: datetime) -> list[Alert]:
+        """What would have fired before `until`, in the order of beginning; firing where it still did then."""
         told = [*self._over.values(), *(each for held in self._open.values() for each in held)]
         found = [
             _replayed(rule, group, episode, until)
@@ -95,8 +86,6 @@ def _would_have_fired(rule: Rule, episode: Episode, until: datetime) -> bool:
     return fired(rule, episode) and shifted(episode.since, rule.hold) < until
 
 
-def _replayed(rule: Rule, group: Group, episode: Episode, until: datetime) -> Replayed:
-    ended = episode.until if episode.until is not None and episode.until <= until else None
-    return Replayed(
-        fingerprint(rule.name, group), rule, title(rule, group, episode), episode.since, ended, episode.count
-    )
+def _replayed(rule: Rule, group: Group, episode: Episode, until: datetime) -> Alert:
+    is_over = episode.until is not None and episode.until <= until
+    return alert_of(rule, group, episode, AlertState.RESOLVED if is_over else AlertState.FIRING)

@@ -48,7 +48,6 @@ class Tab(IntEnum):
 
 _TITLES = {Tab.NOW: "Alerts", Tab.BEFORE: "Alerts before", Tab.SILENCES: "Silences"}
 _EMPTY = {
-    Tab.NOW: "nothing fires, and nothing did lately",
     Tab.BEFORE: "nothing is on record",
     Tab.SILENCES: "nothing is silenced; s silences an alert",
 }
@@ -118,7 +117,7 @@ class AlertsScreen(AlertActingScreen):
         unrecorded, untold = self.console.unrecorded, self.console.untold
         trouble = [unrecorded and f"not on record: {unrecorded}", untold and f"not told: {untold}"]
         table.border_subtitle = Content(clean(" · ".join(filter(None, trouble))))
-        table.show(entries, _EMPTY[self._tab])
+        table.show(entries, _EMPTY.get(self._tab) or self._quiet())
         self.show_details()
 
     def show_details(self) -> None:
@@ -129,6 +128,14 @@ class AlertsScreen(AlertActingScreen):
             history = console.model.alerts.history()
             details.border_title = Content(clean(one.alert.title))
             details.show(alert_facts(one, history, console.zone, console.now()))
+
+    def _quiet(self) -> str:
+        """That nothing fires, and how much that says."""
+        alerting, console = self.console.model.alerts, self.console
+        if alerting.known_since is None or not alerting.is_settled(console.now()):
+            return "nothing fires so far; looking at what was before"
+        since = console.zone.stamp(alerting.known_since, console.now()).strip()
+        return f"nothing fires; all since {since} was looked at"
 
     def on_alert_table_moved(self) -> None:
         """Another entry is under the cursor."""

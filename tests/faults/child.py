@@ -218,3 +218,9 @@ class StoreWorker(Child):
         self.answer()
         self.answer()
         return self
+
+
+class Evaluator(Child):
+    """A console that records alerts."""
+
+    module = "tests.faults.evaluator"
