@@ -102,6 +102,7 @@ class AlertingApp(HandingOverApp):
     def tell_by(self, telling: Telling) -> None:
         """Tell people of alerts in these ways from now on."""
         self._telling = telling
+        self._notifier = Notifier(telling.timing)
         if telling.channels:
             # With all that speaks HTTP, which the first paint need not wait for otherwise.
             from monitor.notify.messenger import Messenger, run_all

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import StartError
 from monitor.fit.choices import TERMINAL_VARIABLES, switch
-from monitor.notify.chosen import COMMAND_VARIABLE, NOTIFY_VARIABLE, WEBHOOK_VARIABLE
+from monitor.notify.chosen import NOTIFY_VARIABLES
 from store.bus_url import BUS_SETTING
 from store.credentials import secret
 from store.environment import (
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 NAME_VARIABLE = "EVTOP_NAME"
 TAXONOMY_VARIABLE = "EVTOP_TAXONOMY"
 RULES_VARIABLE = "EVTOP_RULES"
+"""Names a file with alert rules, which adds to those that evtop comes with."""
 RECORD_VARIABLE = "EVTOP_RECORD_ALERTS"
 """0: consoles show what fires, and leave it to others to record it."""
-"""Names a file with alert rules, which adds to those that evtop comes with."""
 HEALTH_VARIABLE = "EVTOP_HEALTH"
 """A file that says which events report health."""
 ZONE_VARIABLE = "EVTOP_ZONE"
@@ -49,7 +49,7 @@ VARIABLES = (
     *(RULES_VARIABLE, RECORD_VARIABLE, HEALTH_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
     USER_VARIABLE,
-    *(NOTIFY_VARIABLE, COMMAND_VARIABLE, WEBHOOK_VARIABLE),
+    *NOTIFY_VARIABLES,
     *TERMINAL_VARIABLES,
 )
 """What evtop reads, but for secrets."""

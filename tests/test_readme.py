@@ -225,7 +225,8 @@ def test_links_and_pictures_are_there() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert "docs/console.svg" in targets
     assert [target for target in targets if not (ROOT / target).exists()] == [
-        "https://github.com/google/re2/wiki/Syntax"
+        "https://github.com/google/re2/wiki/Syntax",
+        "https://github.com/caronc/apprise",
     ]
 
 

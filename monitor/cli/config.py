@@ -21,7 +21,13 @@ from monitor.fit.choices import (
     THEME_NAMES,
     THEME_VARIABLE,
 )
-from monitor.notify.chosen import COMMAND_VARIABLE, NOTIFY_VARIABLE, WEBHOOK_VARIABLE
+from monitor.notify.chosen import (
+    APPRISE_VARIABLE,
+    COMMAND_VARIABLE,
+    NOTIFY_VARIABLE,
+    TIMES_VARIABLE,
+    WEBHOOK_VARIABLE,
+)
 from monitor.settings import (
     CONFIG_VARIABLE,
     HEALTH_VARIABLE,
@@ -62,6 +68,8 @@ DESCRIPTIONS = {
     NOTIFY_VARIABLE: "How the terminal tells of alerts: bell, desktop, title.",
     COMMAND_VARIABLE: "A program that tells of alerts; no shell reads it.",
     WEBHOOK_VARIABLE: "A file: the URL that is told of alerts, and on a second line the key that signs.",
+    APPRISE_VARIABLE: "A file: URLs of services that Apprise knows, one a line.",
+    TIMES_VARIABLE: "How long the first alert is held back, what changes, and what does not.",
     RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
@@ -88,6 +96,8 @@ _EXAMPLES = {
     NOTIFY_VARIABLE: '"bell,title"',
     COMMAND_VARIABLE: '"notify-send evtop"',
     WEBHOOK_VARIABLE: '"/etc/evtop/webhook"',
+    APPRISE_VARIABLE: '"/etc/evtop/services"',
+    TIMES_VARIABLE: '"10s 5m 4h"',
     RETENTION_VARIABLE: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: '"Europe/Berlin"',
     WINDOW_VARIABLE: f"{WINDOW}",

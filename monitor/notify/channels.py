@@ -10,6 +10,8 @@ import signal
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
@@ -18,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from pydantic import SecretStr
 
+from monitor.notify.threads import in_daemon_thread
 from monitor.notify.wording import Wording
 from monitor.text import clean
 
@@ -76,7 +79,8 @@ class Command:
             raise NotifyError(f"{self.name}: {reason or type(error).__name__}", again=False) from None
         try:
             async with asyncio.timeout(COMMAND_WITHIN):
-                _, said = await process.communicate(wording.json)
+                _, said = await asyncio.gather(_give(process.stdin, wording.json), _end_of(process.stderr))
+                await process.wait()
         except TimeoutError:
             raise NotifyError(f"{self.name}: not done within {COMMAND_WITHIN:g} s", again=False) from None
         finally:
@@ -86,6 +90,23 @@ class Command:
         if process.returncode:
             line = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
             raise NotifyError(f"{self.name}: status {process.returncode}: {line[0][:_SAID_MAX]}", again=True)
+
+
+async def _give(pipe: asyncio.StreamWriter | None, what: bytes) -> None:
+    if pipe is not None:
+        # A program need not read what it is given.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            pipe.write(what)
+            await pipe.drain()
+        pipe.close()
+
+
+async def _end_of(pipe: asyncio.StreamReader | None) -> bytes:
+    """The last of what a program says, however much that is."""
+    said = b""
+    while pipe is not None and (more := await pipe.read(_SAID_MAX * 16)):
+        said = (said + more)[-_SAID_MAX * 16 :]
+    return said
 
 
 class Webhook:
@@ -111,7 +132,9 @@ class Webhook:
             moment = int(self._now())
             headers["X-Evtop-Signature"] = f"t={moment},v1={signature(self._key, moment, wording.json)}"
         try:
-            await asyncio.to_thread(_post, _request(self._url, wording.json, headers))
+            await in_daemon_thread(
+                partial(_post, _request(self._url, wording.json, headers), WEBHOOK_WITHIN), WEBHOOK_WITHIN
+            )
         except HTTPError as error:
             error.close()
             # 429 and what is wrong on the other side may be over soon; what it does not like will not be.
@@ -143,8 +166,8 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-def _post(request: Request) -> None:
-    with build_opener(_NoRedirect).open(request, timeout=WEBHOOK_WITHIN) as answer:
+def _post(request: Request, within: float) -> None:
+    with build_opener(_NoRedirect).open(request, timeout=within) as answer:
         answer.read(1)
 
 

@@ -21,13 +21,15 @@ _NAMESPACE = UUID("6f1f2bd4-33c5-5b0e-9a3e-0f1c6f2a7e11")
 class Wording:
     """`title` and `body` are clean text; `json` is what programs get, with event text as it came.
 
-    `identifier` is the same for whoever tells the same: those who are told twice can see that.
+    `identifier` is the same for whoever tells the same: those who are told twice can see that. `is_firing` says that
+    something fires, not only that something is over.
     """
 
     title: str
     body: str
     json: bytes
     identifier: UUID
+    is_firing: bool
 
 
 def worded(notification: Notification, system: str) -> Wording:
@@ -50,7 +52,13 @@ def worded(notification: Notification, system: str) -> Wording:
     identity = [system, notification.group, str(notification.repeated)]
     identity += sorted(f"{alert.fingerprint} {alert.since.isoformat()} {alert.state}" for alert in alerts)
     named = "\n".join(identity).encode(errors="replace").decode()
-    return Wording(title, "\n".join(lines), json.dumps(told).encode(), uuid5(_NAMESPACE, named))
+    return Wording(
+        title,
+        "\n".join(lines),
+        json.dumps(told).encode(),
+        uuid5(_NAMESPACE, named),
+        bool(notification.firing),
+    )
 
 
 def _line(alert: Alert) -> str:

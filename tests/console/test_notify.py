@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from monitor.errors import StartError
 from monitor.health.engine import Alert, AlertState
-from monitor.health.notifier import Notification
-from monitor.notify import channels, messenger, terminal
+from monitor.health.notifier import Notification, Timing
+from monitor.notify import apprise_services, channels, messenger, terminal
+from monitor.notify.apprise_services import Service
 from monitor.notify.channels import Command, NotifyError, Webhook
+from monitor.notify.chosen import APPRISE_VARIABLE, TIMES_VARIABLE, chosen_telling
 from monitor.notify.messenger import WAITING_MAX, Messenger
 from monitor.notify.wording import Wording, worded
 from store.event import Severity
@@ -220,6 +224,105 @@ async def test_a_command_that_is_not_there_is_not_tried_again() -> None:
     with pytest.raises(NotifyError, match="command no-such-program: No such file or directory") as refusal:
         await Command(["no-such-program"]).send(wording())
     assert not refusal.value.again
+
+
+async def test_a_command_may_say_as_much_as_it_likes_and_read_nothing() -> None:
+    script = "import sys; sys.stdin.close(); sys.stderr.write('x' * 5_000_000 + '\\nlast'); sys.exit(2)"
+    with pytest.raises(NotifyError, match="status 2: last"):
+        await Command([sys.executable, "-c", script]).send(wording("t" * 100_000))
+
+
+async def test_a_server_that_answers_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "WEBHOOK_WITHIN", 0.3)
+    given_up, ended = asyncio.Event(), asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not given_up.is_set():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(NotifyError, match=r"webhook 127\.0\.0\.1: TimeoutError"):
+            await Webhook(SecretStr(f"http://127.0.0.1:{port}/")).send(wording())
+        given_up.set()
+        await ended.wait()
+
+
+async def test_a_service_of_apprise_is_told_in_plain_text(receiver: Receiver) -> None:
+    place = receiver.url.get_secret_value().partition("//")[2]
+    service = Service(SecretStr(f"json://{place}"))
+    await service.send(wording("<b>*down*</b>"))
+    [(_, body)] = receiver.requests
+    told = json.loads(body)
+    assert told["title"] == "[production] firing: <b>*down*</b>"
+    assert told["message"].startswith("<b>*down*</b>: error since 2026-11-21 12:00:00 UTC")
+    assert told["type"] == "failure"
+    assert service.name == "apprise json"
+
+
+async def test_a_service_that_takes_nothing_is_told_again(
+    receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    receiver.statuses = [500]
+    place = receiver.url.get_secret_value().partition("//")[2]
+    post = Messenger(Service(SecretStr(f"json://{place}")))
+    running = asyncio.create_task(post.run())
+    post.tell(wording())
+    await until(lambda: post.state.sent)
+    assert len(receiver.requests) == 2
+    running.cancel()
+    # What Apprise logs would stand in the picture.
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_service_that_hangs_is_given_up(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apprise_services, "APPRISE_WITHIN", 0.2)
+    receiver.hangs = True
+    place = receiver.url.get_secret_value().partition("//")[2]
+    with pytest.raises(NotifyError, match=r"apprise json: not done within 0\.2 s") as refusal:
+        await Service(SecretStr(f"json://{place}")).send(wording())
+    assert refusal.value.again
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("# none of mine\nnosuch://token-of-mine\n", "Apprise cannot use the URL that begins with 'nosuch'"),
+        ("slack://token-of-mine/\n", "Apprise cannot use the URL that begins with 'slack'"),
+        ("token-of-mine\n", "Apprise cannot use a line that is no URL"),
+    ],
+)
+def test_services_that_cannot_be_used_are_said_without_their_secret(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    file = tmp_path / "services"
+    file.write_text(written)
+    with pytest.raises(StartError) as refusal:
+        chosen_telling({APPRISE_VARIABLE: str(file)})
+    assert str(refusal.value) == f"EVTOP_NOTIFY_APPRISE_FILE: {file}: {said}"
+
+
+def test_times_are_three_lengths_of_time() -> None:
+    assert chosen_telling({}).timing is None
+    told = chosen_telling({TIMES_VARIABLE: " 1s 1m  2d "})
+    assert told.timing == Timing(timedelta(seconds=1), timedelta(minutes=1), timedelta(days=2))
+    for written in ("10s", "10s 5m", "10s 5m 4h 1d", "10s 5m -4h", "10s 5m soon"):
+        with pytest.raises(StartError, match="EVTOP_NOTIFY_TIMES: three lengths of time"):
+            chosen_telling({TIMES_VARIABLE: written})
+
+
+def test_services_are_read_from_a_file_a_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "services"
+    file.write_text("# ours\njson://127.0.0.1/a\n\n  json://127.0.0.1/b  \n")
+    told = chosen_telling({APPRISE_VARIABLE: str(file)})
+    assert [channel.name for channel in told.channels] == ["apprise json", "apprise json"]
 
 
 def test_many_alerts_are_named_up_to_a_point() -> None:
