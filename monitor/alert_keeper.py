@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 from monitor.errors import read_failure
@@ -14,11 +15,11 @@ LOOK_EVERY = 1.0
 RETRY_FIRST, RETRY_MAX = 5.0, 60.0
 """Seconds until a record that cannot be written is tried again: a store that is away, or that may only be read."""
 Record = Callable[[Sequence[Event]], Awaitable[object]]
-Recorded = Callable[[], Awaitable[Sequence[Event]]]
+Recorded = Callable[[], AsyncGenerator[Sequence[Event]]]
 
 
 class AlertKeeper:
-    """`recorded` reads what is on record of alerts, and `record` adds to it and announces that.
+    """`recorded` reads what is on record of alerts, a batch after another, and `record` adds to it and announces that.
 
     What is recorded already is known there by its id, and comes to nothing. With `records`, what the rules of this
     console find is recorded too. `failure` says in one line why that cannot be done at present; else it is empty.
@@ -57,7 +58,12 @@ class AlertKeeper:
 
     async def _look(self) -> None:
         if self._alerting.wants_record:
-            self._alerting.recall(await self._recorded(), self._now())
+            async with aclosing(self._recorded()) as batches:
+                async for batch in batches:
+                    self._alerting.apply(batch, self._now())
+                    # A page that was there already leaves no room for a key by itself.
+                    await asyncio.sleep(0)
+            self._alerting.recalled()
         if self._records and (events := self._alerting.to_record(self._now())):
             await self.keep(events)
 

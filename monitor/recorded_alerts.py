@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+
 from monitor.health.alert_events import (
     ACKNOWLEDGED,
     FIRED,
@@ -12,6 +14,7 @@ from monitor.health.alert_events import (
 )
 from store.event import Event
 from store.event_filter import EventFilter
+from store.event_selection import Cursor
 from store.repository import EventRepository
 
 LIMITS = {
@@ -25,13 +28,26 @@ LIMITS = {
 """How many of the latest events of each type are read: each of its own, so that none is crowded out by another."""
 
 
-async def recorded_alerts(repository: EventRepository) -> list[Event]:
-    """The latest `alert.*` events, in no order.
+PAGE = 500
+"""Events read at a time: between two pages there is room for a key."""
+
+
+async def recorded_alerts(repository: EventRepository) -> AsyncGenerator[Sequence[Event]]:
+    """The latest `alert.*` events in batches, type by type and the newest first.
 
     Raises:
         StoreUnavailableError: the database fails.
     """
-    found: list[Event] = []
     for event_type, limit in LIMITS.items():
-        found += await repository.newest(limit, EventFilter(event_type=event_type))
-    return found
+        chosen, cursor, left = EventFilter(event_type=event_type), None, limit
+        while left > 0:
+            page = min(PAGE, left)
+            if cursor is None:
+                found = await repository.newest(page, chosen)
+            else:
+                found = await repository.before(cursor, page, chosen)
+            if found:
+                yield found
+            if len(found) < page:
+                break
+            cursor, left = Cursor.of(found[-1]), left - page

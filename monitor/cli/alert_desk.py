@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,5 +112,7 @@ async def _desk(repository: EventRepository) -> AlertDesk:
     from monitor.recorded_alerts import recorded_alerts
 
     desk = AlertDesk()
-    desk.apply(await recorded_alerts(repository))
+    async with aclosing(recorded_alerts(repository)) as batches:
+        async for batch in batches:
+            desk.apply(batch)
     return desk

@@ -87,9 +87,8 @@ class Alerting:
         if self.desk.apply(events):
             self._shown_at = self._history = None
 
-    def recall(self, record: Sequence[Event], now: datetime) -> None:
-        """Take in what is on record of alerts."""
-        self.apply(record, now)
+    def recalled(self) -> None:
+        """All that is on record of alerts was given."""
         self._watched_to = self.desk.newest
         self.wants_record = False
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.bench import (
+    alerts,
     append,
     burst,
     event_cost,
@@ -86,6 +87,11 @@ BENCHES = (
         "retention",
         tuple(f"prune_{name}_longest_lock_ms" for name in retention.DATABASES),
         retention.run,
+    ),
+    Bench(
+        "alerts",
+        ("alert_fires_median_ms", "alert_fires_worst_ms", "alerts_open_ms", "alert_history_ms"),
+        alerts.run,
     ),
     Bench("rules", ("rules_cost_percent", "rules_test_s"), rules.run),
     Bench(

@@ -65,6 +65,11 @@ def begun(page: list[Event], complete_from: float | None, now: float) -> Alertin
     return alerting
 
 
+def recall(alerting: Alerting, record: list[Event], now: float) -> None:
+    alerting.apply(record, at(now))
+    alerting.recalled()
+
+
 def looked_back(alerting: Alerting, stored: list[Event], now: float, since: float = 0) -> None:
     """As the console does it: the stored events from the replay's beginning on, in the order of time."""
     replay = alerting.look_back(at(since))
@@ -98,7 +103,7 @@ FLAPS = [
 def test_what_began_and_ended_while_nobody_watched_is_recorded_with_its_times() -> None:
     # The newest page holds the last change alone; the episode at 10 is on record.
     alerting = begun(FLAPS[5:], 250, 300)
-    alerting.recall(told(10, 20, "component-down:client/qbt"), at(300))
+    recall(alerting, told(10, 20, "component-down:client/qbt"), 300)
     looked_back(alerting, FLAPS, 300)
     recorded = record_all(alerting, 300)
     assert [(event.event_type, event.inserted_at) for event in recorded if event.resource_id == "qbt"] == [
@@ -113,7 +118,7 @@ def test_what_began_and_ended_while_nobody_watched_is_recorded_with_its_times() 
 
 def test_what_ended_before_the_last_of_the_record_is_left_as_it_is() -> None:
     alerting = begun(FLAPS[5:], 250, 300)
-    alerting.recall(told(100, 150, "component-down:client/other"), at(300))
+    recall(alerting, told(100, 150, "component-down:client/other"), 300)
     looked_back(alerting, FLAPS, 300)
     record_all(alerting, 300)
     assert spans([one for one in alerting.history() if one.fingerprint.endswith("qbt")]) == [
@@ -123,7 +128,7 @@ def test_what_ended_before_the_last_of_the_record_is_left_as_it_is() -> None:
 
 def test_what_is_not_known_yet_is_waited_for_but_not_for_ever() -> None:
     alerting = begun(FLAPS[4:5], 190, 250)
-    alerting.recall(told(10, 20, "component-down:client/qbt"), at(250))
+    recall(alerting, told(10, 20, "component-down:client/qbt"), 250)
     assert not alerting.is_settled(at(279))
     assert alerting.to_record(at(279)) == []
     assert alerting.is_settled(at(280))
@@ -132,7 +137,7 @@ def test_what_is_not_known_yet_is_waited_for_but_not_for_ever() -> None:
 
 def test_the_first_console_of_all_records_nothing_that_is_over() -> None:
     alerting = begun(FLAPS[5:], 250, 300)
-    alerting.recall([], at(300))
+    recall(alerting, [], 300)
     looked_back(alerting, FLAPS, 300)
     assert record_all(alerting, 300) == []
 
@@ -141,7 +146,7 @@ def test_nothing_is_recorded_before_the_record_is_known() -> None:
     alerting = begun(FLAPS[5:], 250, 300)
     looked_back(alerting, FLAPS, 300)
     assert alerting.to_record(at(300)) == []
-    alerting.recall(told(10, 20, "component-down:client/qbt"), at(300))
+    recall(alerting, told(10, 20, "component-down:client/qbt"), 300)
     assert len(record_all(alerting, 300)) == 4
 
 
@@ -187,7 +192,7 @@ def test_many_are_recorded_in_portions() -> None:
         )
     ]
     alerting = begun([], 1000, 1000)
-    alerting.recall(told(-20, -10), at(1000))
+    recall(alerting, told(-20, -10), 1000)
     looked_back(alerting, flaps, 1000)
     assert len(alerting.to_record(at(1000))) == RECORDED_AT_ONCE
     assert len(record_all(alerting, 1000)) == 2 * RECORDED_AT_ONCE
