@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.demo import require_demo
-from monitor.cli.options import chosen_settings, fail, run_to_end
+from monitor.cli.options import activate_health, chosen_settings, fail, run_to_end
 from monitor.errors import StartError
 from store.bus_url import EMBEDDED
 
@@ -87,7 +87,7 @@ async def _read(settings: Settings) -> AlertDesk:
     from monitor.backend import open_store
 
     async with await open_store(settings, announce=False, create=False) as store:
-        return await _desk(store.repository)
+        return await _desk(settings, store.repository)
 
 
 async def _record(
@@ -99,7 +99,7 @@ async def _record(
     from store.wire import validation_reason
 
     async with await open_store(settings, create=False) as store:
-        desk = await _desk(store.repository)
+        desk = await _desk(settings, store.repository)
         try:
             events = make(desk, datetime.now(UTC))
         except ValidationError as error:
@@ -107,11 +107,15 @@ async def _record(
         return await store.create_many(events)
 
 
-async def _desk(repository: EventRepository) -> AlertDesk:
+async def _desk(settings: Settings, repository: EventRepository) -> AlertDesk:
+    from monitor.health.alerting import inhibitions_of
     from monitor.health.desk import AlertDesk
     from monitor.recorded_alerts import recorded_alerts
+    from monitor.rules import chosen_rules, shipped_rules
 
-    desk = AlertDesk()
+    # What one alert mutes of others is said by the rules: the same as in the consoles here.
+    activate_health(settings)
+    desk = AlertDesk(inhibitions_of(chosen_rules(settings.rules) if settings.rules else shipped_rules()))
     async with aclosing(recorded_alerts(repository)) as batches:
         async for batch in batches:
             desk.apply(batch)

@@ -63,7 +63,9 @@ def list_alerts(
     desk, now = read_desk(demo)
     alerts = desk.show(desk.recorded(), now)
     open_ones = [one for one in alerts if one.alert.resolved_at is None]
-    unattended = [one for one in open_ones if one.acknowledged is None and one.silenced_by is None]
+    unattended = [
+        one for one in open_ones if not (one.acknowledged or one.silenced_by or one.inhibited_by is not None)
+    ]
     found = open_ones if only_firing else alerts
     with suppress(BrokenPipeError):
         if output is Output.JSON:
@@ -156,6 +158,8 @@ def _made_of(one: DeskAlert, zone: Zone) -> str:
     if one.silenced_by is not None:
         until = iso(one.silenced_by.ends, zone.written, "minutes")
         parts.append(f"silent until {until} by {one.silenced_by.author}")
+    if one.inhibited_by is not None:
+        parts.append(f"muted by {one.inhibited_by}")
     if one.flapping:
         parts.append(f"flapping ×{one.flapping}")
     if one.alert.resolved_at is not None:
@@ -182,6 +186,7 @@ def _json(one: DeskAlert, desk: AlertDesk) -> dict[str, Any]:
         "acknowledged": acknowledged
         and {"by": acknowledged.by, "comment": acknowledged.comment, "at": acknowledged.at},
         "silence": one.silenced_by and one.silenced_by.id,
+        "inhibited_by": one.inhibited_by,
         "flapping": one.flapping,
         "attention": one.attention,
         "recorded_at": desk.written_at,

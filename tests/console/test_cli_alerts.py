@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ def test_what_fires_comes_first_and_when_it_was_recorded_is_said(home: PrivateHo
     assert evtop(home, "alerts", "list", "-n", "1").stderr == (
         "evtop: there are more alerts; -n says how many are shown\n"
     )
+
+
+def test_what_follows_from_another_alert_is_muted_by_the_rules_that_hold_here(
+    home: PrivateHome, tmp_path: Path
+) -> None:
+    stored(home, *told(0), *told(30, None, "searches-slow"))
+    lines = alerts(home, "list")
+    assert [line for line in lines if "searches-slow" in line and f"muted by {DOWN}" in line]
+    assert lines[-1].startswith("2 firing, 1 of them unattended")
+    assert {one["rule"]: one["inhibited_by"] for one in listed(home, "list")} == {
+        "component-down": None,
+        "searches-slow": DOWN,
+    }
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[rules.component-down]\ninhibits = "@rule:nothing"\n')
+    assert alerts(home, "list", EVTOP_RULES=str(rules))[-1].startswith("2 firing, 2 of them unattended")
+    rules.write_text("[rules.component-down]\ninhibit = 1\n")
+    assert "rules.toml:2" in one_line(evtop(home, "alerts", "list", EVTOP_RULES=str(rules)))
 
 
 def test_a_store_without_a_record_says_so(home: PrivateHome) -> None:
