@@ -114,7 +114,10 @@ class AlertingApp(HandingOverApp):
     def untold(self) -> str:
         """Why people were not told of something lately, and how often; empty when they were."""
         failed = [state for messenger in self._messengers if (state := messenger.state).failure]
-        return "; ".join(f"{state.failure} ({state.failed:,} not told)" for state in failed)
+        told = [f"{state.failure} ({state.failed:,} not told)" for state in failed]
+        if held := self._notifier.held:
+            told.append(f"{held:,} wait, as there were many within a minute")
+        return "; ".join(told)
 
     def tell_of_alerts(self) -> None:
         """Tell of what fires now, and of what is over, where its time has come."""

@@ -97,9 +97,9 @@ def _opens(console: PtyConsole) -> tuple[list[float], list[float]]:
     lists: list[float] = []
     for _ in range(OPENED):
         pressed = console.press("A")
-        opens.append(1000 * (console.wait_for_text("Alerts ─", PATIENCE) - pressed))
+        opens.append(1000 * (console.wait_for_text("s silence  enter", PATIENCE) - pressed))
         pressed = console.press("\t")
         lists.append(1000 * (console.wait_for_text("Alerts before ─", PATIENCE) - pressed))
         console.press("\x1b")
-        console.wait_for(lambda shown: "Alerts before" not in shown.text, PATIENCE)
+        console.wait_for(lambda shown: "s silence  enter" not in shown.text, PATIENCE)
     return opens, lists

@@ -15,6 +15,7 @@ from monitor.backend import Backend
 from monitor.errors import StartError
 from monitor.health.desk import DeskAlert
 from monitor.health.engine import AlertState
+from monitor.health.notifier import Timing
 from monitor.notify.channels import Command
 from monitor.notify.chosen import TERMINAL, Telling, chosen_telling
 from monitor.screens.alerts import AlertsScreen, Tab
@@ -300,6 +301,22 @@ async def test_people_are_told_of_what_fires_and_of_its_end_but_not_of_what_fire
         assert operator.app.untold == ""
         await operator.press("q")
         assert written[-1] == "\x1b[23;2t"
+
+
+async def test_that_too_much_is_to_be_told_is_said(tmp_path: Path) -> None:
+    async with _system(tmp_path) as system:
+        operator = await system.console(Telling(frozenset({"bell"}), timing=Timing(rate=1)))
+        operator.app.second()
+        await system.record(FAILED, DOWN)
+        for title in ("job sync failed", "indexer/tidepool is down"):
+            await operator.sees(lambda title=title: calls(operator, title))
+        operator.app.second()
+        system.now += 10
+        operator.app.second()
+        assert operator.app.untold == "1 wait, as there were many within a minute"
+        system.now += 60
+        operator.app.second()
+        assert operator.app.untold == ""
 
 
 async def test_that_nobody_could_be_told_stands_on_the_alerts_screen(tmp_path: Path) -> None:
