@@ -104,7 +104,7 @@ def opened(tmp_path: Path) -> Opened:
             connect, name="test", now=now, places=[("store", "here")], fit=fit, start=start, **more
         )
         async with app.run_test(size=size, notifications=True) as pilot:
-            await until(lambda: app.model.opened)
+            await until(lambda: app.model.opened and not app.model.alerts.wants_past)
             await pilot.pause()
             yield Operator(app, pilot, store, bus)
 
