@@ -15,6 +15,7 @@ from monitor.fit.choices import TerminalFit
 from monitor.handing_over import HandingOverApp
 from monitor.health.notifier import Notifier
 from monitor.health.rule import Rule
+from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
 from monitor.notify import terminal
 from monitor.notify.chosen import BELL, DESKTOP, TITLE, Telling
@@ -52,6 +53,10 @@ class AlertingApp(HandingOverApp):
         """What the status line calls this system."""
         raise NotImplementedError
 
+    def advance(self, arrivals: Arrivals | None = None) -> None:
+        """Draw what is known now."""
+        raise NotImplementedError
+
     @property
     def unrecorded(self) -> str:
         """Why what fires is not on record, so that no other console knows of it; empty when it is."""
@@ -79,8 +84,12 @@ class AlertingApp(HandingOverApp):
 
     def look_back(self) -> None:
         """Find out what happened while nobody watched, beside everything else, now that the feed has begun."""
+        self.run_worker(self._look_back, group="looking back", exclusive=True, exit_on_error=False)
+
+    async def _look_back(self) -> None:
         if self._looking_back is not None:
-            self.run_worker(self._looking_back, group="looking back", exclusive=True, exit_on_error=False)
+            await self._looking_back()
+            self.advance()
 
     def record_alert(self, event: Event, said: str) -> None:
         """Record what someone says of an alert, beside everything else, and then tell `said`; or why it cannot be."""

@@ -36,10 +36,10 @@ class Story:
         client = CLIENTS[cycle % len(CLIENTS)]
         return [
             *self._outage(indexer),
-            *self._scan(),
-            (112.0, partial(self._world.library.set_all_monitored, False, Actor.user(ADMINISTRATOR))),
-            (116.0, partial(self._world.library.set_all_monitored, True, Actor.user(ADMINISTRATOR))),
             *self._flapping(client),
+            *self._scan(),
+            (142.0, partial(self._world.library.set_all_monitored, False, Actor.user(ADMINISTRATOR))),
+            (146.0, partial(self._world.library.set_all_monitored, True, Actor.user(ADMINISTRATOR))),
             *self._full_backup_disk(),
         ]
 
@@ -60,7 +60,7 @@ class Story:
             world.downloads.initiate(item, release, actor)
 
     def _scan(self) -> list[Beat]:
-        begin, spacing, path = 92.0, 0.15, "/media"
+        begin, spacing, path = 122.0, 0.15, "/media"
         actor = Actor.job(LIBRARY_SCAN)
         duration = SCANNED_FILES * spacing
         return [
@@ -85,7 +85,7 @@ class Story:
         health = self._world.downloads.set_client_health
         beats: list[Beat] = []
         for turn in range(4):
-            at = 130.0 + 7 * turn
+            at = 88.0 + 7 * turn
             beats.append((at, partial(health, client, Health.DOWN, "connection refused")))
             beats.append((at + 3, partial(health, client, Health.UP, "connected")))
         return beats

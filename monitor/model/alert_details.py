@@ -48,7 +48,7 @@ def alert_facts(
         why = f": {silence.comment}" if silence.comment else ""
         facts.append(("silenced", f"by {silence.author} until {_moment(silence.ends, zone, now)}{why}"))
     if one.inhibited_by is not None:
-        facts.append(("follows", one.inhibited_by))
+        facts.append(("muted by", one.inhibited_by))
     if alert.runbook:
         facts.append(("runbook", alert.runbook))
     own = [

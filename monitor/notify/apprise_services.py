@@ -58,9 +58,8 @@ class Service:
         from apprise import NotifyFormat, NotifyType
 
         kind = NotifyType.FAILURE if wording.is_firing else NotifyType.SUCCESS
-        # `notify` of the plugin itself, for the one of `Apprise` swallows which of several failed.
+        # That of the plugin itself, for the one of `Apprise` swallows which of several failed.
+        tell = self._plugin.notify
         return bool(
-            self._plugin.notify(
-                title=wording.title, body=wording.body, notify_type=kind, body_format=NotifyFormat.TEXT
-            )
+            tell(title=wording.title, body=wording.body, notify_type=kind, body_format=NotifyFormat.TEXT)
         )

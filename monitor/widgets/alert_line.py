@@ -53,7 +53,7 @@ def made_of(one: DeskAlert) -> str:
     if one.silenced_by is not None:
         words.append("silenced")
     if one.inhibited_by is not None:
-        words.append("follows from another")
+        words.append("muted")
     if one.alert.state is AlertState.PENDING:
         words.append("pending")
     return ", ".join(words)

@@ -206,8 +206,13 @@ def test_each_cycle_has_a_flapping_client_a_full_disk_and_a_quiet_minute(cycle: 
     assert minutes[3] < 0.6 * (len(events) / 5)
 
 
+def test_within_two_minutes_a_client_flaps() -> None:
+    flaps = [event for event in first(120) if event.event_type == "download_client.health_changed"]
+    assert [event.status for event in flaps] == ["down", "up"] * 4
+
+
 def test_a_scan_imports_a_burst_of_files_and_says_how_many() -> None:
-    scan = [event for event in first(120) if event.actor == "job:library-scan"]
+    scan = [event for event in first(140) if event.actor == "job:library-scan"]
     files = [event for event in scan if event.event_type == "library.file_imported"]
     assert scan[0].event_type == "library.scan_started"
     assert [event.event_type for event in scan[-2:]] == ["library.scan_completed", "job.executed"]
