@@ -69,11 +69,11 @@ async def test_whoever_comes_next_finishes_what_a_killed_console_began(
     expected = await _recorded(calm)
     assert len(expected) > 100
     for kill in range(3):
-        evaluator = Evaluator(tmp_path, f"evaluator-{kill}")
-        evaluator.answer()
-        evaluator.tell("watch", url=hard, second=NOW, portion=7, stop=stop, after=rng.randrange(5))
-        assert evaluator.answer() == {"hangs": True}
-        evaluator.kill()
+        with Evaluator(tmp_path, f"evaluator-{kill}") as evaluator:
+            evaluator.answer()
+            evaluator.tell("watch", url=hard, second=NOW, portion=7, stop=stop, after=rng.randrange(5))
+            assert evaluator.answer() == {"hangs": True}
+            evaluator.kill()
         assert len(await _recorded(hard)) < len(expected)
     await Watcher(hard, NOW).looks()
     assert await _recorded(hard) == expected
