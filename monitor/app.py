@@ -28,12 +28,15 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
 from monitor.model.filter import Filter
 from monitor.model.start import Start
+from monitor.model.subjects import ResourceName, Subject
 from monitor.model.timeline import CAPACITY
 from monitor.notify.chosen import Telling
 from monitor.paths import style
+from monitor.screens.actor import ActorScreen
 from monitor.screens.console_screen import Answer, Reader
 from monitor.screens.live import LiveScreen
 from monitor.screens.question import Question
+from monitor.screens.resource import ResourceScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.terminal import ConsoleDriver
 from monitor.text import clean
@@ -130,6 +133,12 @@ class EvtopApp(FollowingApp):
     ) -> None:
         """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
         self.push_screen(screen, answered)
+
+    def open_page(self, subject: Subject) -> None:
+        """Show the page of a resource or an actor on top of the present screen."""
+        self.open_screen(
+            ResourceScreen(subject) if isinstance(subject, ResourceName) else ActorScreen(subject)
+        )
 
     def show_events(self, shown: Filter) -> None:
         """Go back to the live screen, with this filter."""

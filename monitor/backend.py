@@ -23,7 +23,7 @@ from store.database import Database
 from store.embedded import EmbeddedBus
 from store.event import Event
 from store.event_filter import EventFilter
-from store.event_selection import Cursor, Selection
+from store.event_selection import BEFORE_ALL, Cursor, Selection
 from store.events import EventStore
 from store.query.syntax import Node
 from store.redis_bus import RedisBus
@@ -113,6 +113,13 @@ class Backend:
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events a resource has, in both roles, and the time of its first."""
         return await self.store.repository.resource_span(resource_type, resource_id)
+
+    async def span(self, chosen: EventFilter) -> tuple[int, datetime | None]:
+        """How many events there are of `chosen`, and the time of the first."""
+        repository = self.store.repository
+        count = await repository.count(chosen)
+        oldest = await repository.following(Cursor(BEFORE_ALL, UUID(int=0)), 1, chosen) if count else []
+        return count, oldest[0].inserted_at if oldest else None
 
     async def histogram(self, since: int, until: int, step: int, query: Node) -> list[MinuteCount]:
         """Recorded events that match `query`, in the minutes (since 1970) `since` up to and without `until`.

@@ -37,6 +37,8 @@ from store.tables import events
 _MINUTES_TO_1970 = (datetime(1970, 1, 1, tzinfo=UTC) - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(minutes=1)
 _EARLIEST, _LATEST = datetime(MINYEAR + 1, 1, 1, tzinfo=UTC), datetime(MAXYEAR, 1, 1, tzinfo=UTC)
 """Between them every event is (`store.event`)."""
+BEFORE_ALL = datetime(MINYEAR, 1, 2, tzinfo=UTC)
+"""No event is as early."""
 _DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 Selection = EventFilter | Node
 """Which events are meant: a filter, or a query alone."""

@@ -22,6 +22,7 @@ from monitor.cli import (
     prune,
     rules,
     stats,
+    subjects,
     tail,
     views,
 )
@@ -61,6 +62,8 @@ app.command("emit")(emit.emit)
 app.command("tail")(tail.tail)
 app.command("stats")(stats.stats)
 app.command("health")(health.health)
+app.command("resource")(subjects.resource)
+app.command("actor")(subjects.actor)
 app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)

@@ -6,19 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from monitor.export.formats import EventWriter
 from store.event import LAST_ID, Event
 from store.event_filter import EventFilter
-from store.event_selection import Cursor
+from store.event_selection import BEFORE_ALL, Cursor
 from store.repository import EventRepository
 
 PAGE = 1_000
 """Events in memory at a time: with the largest metadata, 64 MiB."""
-_BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
-"""No event is as early (`store.event`)."""
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -33,7 +31,7 @@ async def stored_events(
     Raises:
         StoreUnavailableError: the database failed.
     """
-    since = _BEFORE_ALL if chosen.since is None else max(chosen.since, _BEFORE_ALL)
+    since = BEFORE_ALL if chosen.since is None else max(chosen.since, BEFORE_ALL)
     cursor = Cursor(since - timedelta(microseconds=1), LAST_ID)
     # The cursor says it all: with two lower bounds, a database may begin its walk at the wrong one.
     chosen = replace(chosen, since=None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.model.gaps import Gap, GapState
+from monitor.model.subjects import ResourceName, Subject
 from monitor.model.summary import summarise
 from monitor.text import clean
 from monitor.zone import Zone, since_zero
@@ -47,13 +48,13 @@ def incident_note(
     counted: Counted,
     *,
     query: str,
-    resource: str = "",
+    subject: Subject | None = None,
     zone: Zone,
     now: datetime,
 ) -> str:
     """A title, what was looked at and how whole it is, counts, and a line for each of `marked`, oldest first.
 
-    Times are in `zone`, or in UTC where that shows ages, which would mean nothing later. `resource` is the one whose
+    Times are in `zone`, or in UTC where that shows ages, which would mean nothing later. `subject` is the one whose
     page the note was written on.
     """
     zone = zone.absolute
@@ -63,8 +64,10 @@ def incident_note(
     if zero is not None:
         about = f" ({_escaped(zero.resource)})" if zero.resource else ""
         lines.append(f"T0 is {zone.full(zero.inserted_at)}: {_escaped(zero.event_type)}{about}.")
-    if resource:
-        lines.append(f"Only of the resource {_escaped(resource)}.")
+    if isinstance(subject, ResourceName):
+        lines.append(f"Only of the resource {_escaped(subject.text)}.")
+    elif subject is not None:
+        lines.append(f"Only of what {_escaped(subject.text)} did.")
     lines.append(f"Filter: {_escaped(query)}" if query else "Filter: none")
     lines += _counts(counted, zone)
     first, last = counted.since, counted.until

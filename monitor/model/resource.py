@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitor.model.subjects import ResourceName
 from store.event import Event
 
 
@@ -20,7 +21,10 @@ class StatusSpan:
 
 @dataclass(frozen=True, slots=True)
 class ResourceFacts:
-    """The top of a resource page. `statuses` are its changes, oldest first; `actors` the busiest first."""
+    """The top of a resource page. `statuses` are its changes, oldest first; `actors` the busiest first.
+
+    `related` are the resources that events have beside it, the most frequent first, with how many.
+    """
 
     status: StatusSpan | None
     statuses: tuple[StatusSpan, ...]
@@ -28,25 +32,23 @@ class ResourceFacts:
     errors: int
     warnings: int
     as_secondary: int
+    related: tuple[tuple[str, int], ...] = ()
 
 
-def is_about(event: Event, resource_type: str, resource_id: str) -> bool:
-    """Whether the event concerns a resource, in either role."""
-    return (event.resource_type == resource_type and event.resource_id == resource_id) or (
-        event.secondary_resource_type == resource_type and event.secondary_resource_id == resource_id
-    )
-
-
-def resource_facts(events: Iterable[Event], resource_type: str, resource_id: str) -> ResourceFacts:
+def resource_facts(events: Iterable[Event], name: ResourceName) -> ResourceFacts:
     """Sum up events of a resource, given in any order. The status is what events in its primary role say."""
     statuses: list[StatusSpan] = []
     actors: Counter[str] = Counter()
     severities: Counter[str | None] = Counter()
+    related: Counter[str] = Counter()
     as_secondary = 0
     for event in sorted(events, key=lambda event: event.sort_key):
         actors[event.actor] += 1
         severities[event.severity] += 1
-        if not (event.resource_type == resource_type and event.resource_id == resource_id):
+        primary, secondary = event.resource, event.secondary_resource
+        if (other := secondary if primary == name.text else primary) is not None:
+            related[other] += 1
+        if primary != name.text:
             as_secondary += 1
         elif event.status and (not statuses or statuses[-1].status != event.status):
             statuses.append(StatusSpan(event.status, event.inserted_at))
@@ -57,4 +59,5 @@ def resource_facts(events: Iterable[Event], resource_type: str, resource_id: str
         severities["error"],
         severities["warning"],
         as_secondary,
+        tuple(related.most_common(5)),
     )

@@ -16,9 +16,9 @@ from monitor.health.silences import Silence
 from monitor.model.alert_details import alert_facts
 from monitor.model.alert_filter import alert_filter
 from monitor.model.arrivals import Arrivals
+from monitor.model.subjects import ResourceName
 from monitor.screens.alert_acting import AlertActingScreen
 from monitor.screens.help import HelpScreen
-from monitor.screens.resource import ResourceScreen
 from monitor.text import clean
 from monitor.widgets.alert_table import AlertTable, Entry
 from monitor.widgets.alerts_pane import counted
@@ -180,7 +180,7 @@ class AlertsScreen(AlertActingScreen):
         if kind is None or identifier is None:
             self.notify("this alert is about no single resource", markup=False, timeout=2)
         else:
-            self.console.open_screen(ResourceScreen(kind, identifier))
+            self.console.open_page(ResourceName(kind, identifier))
 
     def action_events(self) -> None:
         """Go to the timeline, with the events that the alert is made of."""

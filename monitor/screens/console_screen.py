@@ -12,6 +12,7 @@ from textual.screen import Screen
 from monitor.exports import Exports
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
+from monitor.model.subjects import Subject
 from monitor.text import clean, fit
 from monitor.views import ViewFile
 from monitor.widgets.status_line import StatusLine, Vitals
@@ -61,6 +62,10 @@ class Reader(Protocol):
 
     async def resource_span(self, resource_type: str, resource_id: str) -> tuple[int, datetime | None]:
         """How many events a resource has, and the time of its first."""
+        ...
+
+    async def span(self, chosen: EventFilter) -> tuple[int, datetime | None]:
+        """How many events there are of `chosen`, and the time of the first."""
         ...
 
     async def histogram(
@@ -133,6 +138,10 @@ class Console(Protocol):
 
     def start_export(self, path: Path, form: Format, chosen: EventFilter, *, replaces: bool) -> None:
         """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
+        ...
+
+    def open_page(self, subject: Subject) -> None:
+        """Show the page of a resource or an actor on top of this screen."""
         ...
 
     def open_screen(

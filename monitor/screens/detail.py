@@ -10,13 +10,13 @@ from textual.screen import ModalScreen
 from monitor.bindings import keys_now
 from monitor.errors import read_failure
 from monitor.model.filter import Facet
+from monitor.model.subjects import ActorName, ResourceName, Subject
 from monitor.screens.help import HelpScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
 from monitor.widgets.event_detail import EventDetail
 from monitor.widgets.timeline_view import TimelineView
 from store.event import Event
-from store.query.syntax import Field
 from store.wire import encode
 
 HINTS = (
@@ -30,8 +30,8 @@ HINTS = (
 )
 
 
-class DetailScreen(ModalScreen[tuple[str, str] | None]):
-    """Every field and the metadata as a tree. Answers with a resource (type, id) to open, or None.
+class DetailScreen(ModalScreen[Subject | None]):
+    """Every field and the metadata as a tree. Answers with what is to be opened: a resource, an actor, or None.
 
     `opener` is the screen whose timeline the event stands on: what is filtered there is filtered by the values here.
     """
@@ -47,7 +47,7 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
         Binding("K", "beside(-1)", "Previous event"),
         Binding("r", "resource", "Resource page"),
         Binding("R", "secondary", "Page of the secondary resource"),
-        Binding("a", "actor", "Only what this actor did"),
+        Binding("a", "actor", "Actor page"),
         Binding("t", "zone", "UTC / local / ago"),
         Binding("question_mark,f1", "help", "Help"),
     ]
@@ -129,13 +129,6 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
             self._choose(facet, solo=True)
             self._tell(f"{'only' if is_alone else 'no longer only'}: {facet.label}")
 
-    def action_actor(self) -> None:
-        """Go back to the timeline, with nothing but what the actor of this event did."""
-        facet = Facet(Field.ACTOR, self._event.actor)
-        if self._opener.timeline.timeline.filter.alone(Field.ACTOR) != [facet]:
-            self._choose(facet, solo=True)
-        self.dismiss(None)
-
     def _asked(self) -> Facet | None:
         item = self._detail.selected
         if item is None:
@@ -193,7 +186,11 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
         self._detail.show(event, self._opener.console.zone)
         self._opener.go_to(event.sort_key)
 
-    # Its resources
+    # Its resources and its actor
+
+    def action_actor(self) -> None:
+        """Open the page of the event's actor."""
+        self.dismiss(ActorName(self._event.actor))
 
     def action_resource(self) -> None:
         """Open the page of the event's resource."""
@@ -207,7 +204,7 @@ class DetailScreen(ModalScreen[tuple[str, str] | None]):
         if resource_type is None or resource_id is None:
             self._tell("this event has no such resource")
         else:
-            self.dismiss((resource_type, resource_id))
+            self.dismiss(ResourceName(resource_type, resource_id))
 
     def _tell(self, text: str) -> None:
         self.notify(clean(text), markup=False, timeout=2)

@@ -12,10 +12,10 @@ from monitor.errors import read_failure
 from monitor.health.uptime import MONTH, HealthRecord, grouped
 from monitor.health_history import HealthHistory
 from monitor.model.arrivals import Arrivals
+from monitor.model.subjects import ResourceName
 from monitor.screens.console_screen import ConsoleScreen, Reader
 from monitor.screens.help import HelpScreen
 from monitor.screens.reading_screen import RETRY_AFTER
-from monitor.screens.resource import ResourceScreen
 from monitor.text import clean
 from monitor.widgets.component_list import ComponentList
 from monitor.widgets.health_board import HealthBoard
@@ -88,7 +88,7 @@ class HealthBoardScreen(ConsoleScreen):
 
     def on_component_list_component_opened(self, message: ComponentList.ComponentOpened) -> None:
         """Open the component's resource page."""
-        self.console.open_screen(ResourceScreen(message.resource_type, message.resource_id))
+        self.console.open_page(ResourceName(message.resource_type, message.resource_id))
 
     def _draw_when_due(self) -> None:
         due = self._due_when_changed if self._changed else self._due

@@ -11,6 +11,7 @@ from monitor.model.arrivals import Arrivals, Link
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.model.start import Start
+from monitor.model.subjects import ResourceName, Subject
 from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.alert_acting import AlertActingScreen
 from monitor.screens.alerts import AlertsScreen
@@ -19,7 +20,6 @@ from monitor.screens.detail import DetailScreen
 from monitor.screens.filtering_screen import FilteringScreen
 from monitor.screens.health_board import HealthBoardScreen
 from monitor.screens.refusals import RefusalsScreen
-from monitor.screens.resource import ResourceScreen
 from monitor.screens.views import ViewsScreen
 from monitor.text import clean
 from monitor.widgets.alerts_pane import AlertsPane
@@ -276,11 +276,11 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
         self._open_resource(message.resource_type, message.resource_id)
 
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
-        self.console.open_screen(ResourceScreen(resource_type, resource_id))
+        self.console.open_page(ResourceName(resource_type, resource_id))
 
-    def _after_detail(self, resource: tuple[str, str] | None) -> None:
-        if resource is not None:
-            self._open_resource(*resource)
+    def _after_detail(self, subject: Subject | None) -> None:
+        if subject is not None:
+            self.console.open_page(subject)
 
     @staticmethod
     def _pane(widget: Widget) -> Widget:

@@ -10,11 +10,12 @@ from monitor.errors import read_failure
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
 from monitor.model.note import Counted, incident_note
+from monitor.model.subjects import Subject
 from monitor.screens.reading_screen import ReadingScreen
 from monitor.text import clean
 from store.event import Event
 from store.event_filter import EventFilter
-from store.query.syntax import EVERYTHING, Compare, Field, Op
+from store.query.syntax import EVERYTHING
 from store.wire import encode
 
 COUNTING_TIMEOUT = 10.0
@@ -27,9 +28,9 @@ class TakingAlongScreen(ReadingScreen):
     """A screen whose rows can be taken to where people talk about them."""
 
     @property
-    def resource(self) -> str:
-        """The resource, as `type/id`, that all rows are about; empty where they are about any."""
-        return ""
+    def all_about(self) -> Subject | None:
+        """What all rows are about; None where they are about anything."""
+        return None
 
     def action_copy_cell(self) -> None:
         """Copy what the cell under the cursor says in full."""
@@ -93,7 +94,7 @@ class TakingAlongScreen(ReadingScreen):
             console.model.gaps,
             counted,
             query=shown.describe(),
-            resource=self.resource,
+            subject=self.all_about,
             zone=console.zone,
             now=console.now(),
         )
@@ -101,7 +102,7 @@ class TakingAlongScreen(ReadingScreen):
 
     def _within(self, counted: Counted, shown: Filter) -> EventFilter:
         """What the timeline shows with the filter `shown`, in the span that is counted."""
-        own = Compare(Field.RESOURCE, Op.EQ, self.resource) if self.resource else EVERYTHING
+        own = EVERYTHING if self.all_about is None else self.all_about.query
         chosen = shown.selection(own)
         since, until = counted.since, counted.until + timedelta(microseconds=1)
         return replace(

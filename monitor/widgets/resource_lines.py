@@ -1,67 +1,70 @@
-"""The top of a resource page: present status and since when, first and last seen, actors, how it went."""
+"""What the top of a resource page says: present status and since when, first and last seen, actors, how it went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-
-from textual.strip import Strip
 
 from monitor.model.resource import ResourceFacts
 from monitor.text import clean
-from monitor.widgets.lines import Lines, Part
+from monitor.widgets.lines import Part
 from monitor.zone import Zone, age
 
 _BAD = {"failed", "down", "error", "unhealthy", "offline"}
 _WORRYING = {"degraded", "paused", "stalled", "cancelled", "warning"}
 
 
-class ResourceHeader(Lines):
-    """Four lines of facts."""
-
-    DEFAULT_CSS = "ResourceHeader { height: 6; }"
-
-    def __init__(self, now: Callable[[], datetime], *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._now = now
-        self._lines: list[list[Part]] = []
-
-    def show(self, facts: ResourceFacts, count: int, first: datetime | None, zone: Zone) -> None:
-        """Show `facts` of the loaded events, and `count` and `first` of all of them."""
-        now = self._now()
-        status: list[Part] = [("status    ", "dim")]
-        if facts.status is None:
-            status.append(("none reported", "dim"))
-        else:
-            status.append((clean(facts.status.status), _style(facts.status.status)))
-            status.append((f"  for {age(facts.status.since, now)}", ""))
-            status.append((f", since {zone.full(facts.status.since, exact=False)}", "dim"))
-        seen: list[Part] = [("first     ", "dim"), (zone.full(first, exact=False) if first else "–", "")]
-        seen.append((f"   {_counted(count, 'event')}", ""))
-        if facts.as_secondary:
-            seen.append((f", {facts.as_secondary:,} of the loaded in its secondary role", "dim"))
-        seen.append((f"   {_counted(facts.errors, 'error')}", "error" if facts.errors else "dim"))
-        seen.append((f"   {_counted(facts.warnings, 'warning')}", "warning" if facts.warnings else "dim"))
-        history: list[Part] = [("history   ", "dim")]
-        for number, span in enumerate(reversed(facts.statuses[-12:])):
-            history.append((" ← " if number else "", "dim"))
-            history.append((clean(span.status), _style(span.status)))
-            history.append((f" {zone.minute(span.since)}", "dim"))
-        actors: list[Part] = [("actors    ", "dim")]
-        for actor, times in facts.actors:
-            actors.extend([(clean(actor), "accent"), (f" {times:,}  ", "dim")])
-        lines = [status, seen, history, actors]
-        if lines != self._lines:
-            self._lines = lines
-            self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        """Draw one line."""
-        return self.strip(self._lines[y] if y < len(self._lines) else [], self.size.width)
+def resource_lines(
+    facts: ResourceFacts, looked_at: int, count: int, first: datetime | None, zone: Zone, now: datetime
+) -> list[list[Part]]:
+    """`facts` of the `looked_at` loaded events, and `count` and `first` of all of them."""
+    status: list[Part] = [label("status")]
+    if facts.status is None:
+        status.append(("none reported", "dim"))
+    else:
+        status.append((clean(facts.status.status), _style(facts.status.status)))
+        status.append((f"  for {age(facts.status.since, now)}", ""))
+        status.append((f", since {zone.full(facts.status.since, exact=False)}", "dim"))
+    seen: list[Part] = [label("first"), (zone.full(first, exact=False) if first else "–", "")]
+    seen.append((f"   {counted(count, 'event')}", ""))
+    if facts.as_secondary:
+        seen.append((f", {facts.as_secondary:,} of the loaded in its secondary role", "dim"))
+    seen += went_wrong(facts.errors, facts.warnings, looked_at if looked_at < count else None)
+    history: list[Part] = [label("history")]
+    for number, span in enumerate(reversed(facts.statuses[-12:])):
+        history.append((" ← " if number else "", "dim"))
+        history.append((clean(span.status), _style(span.status)))
+        history.append((f" {zone.minute(span.since)}", "dim"))
+    lines = [status, seen, history, named("actors", facts.actors)]
+    if facts.related:
+        lines.append(named("with", facts.related))
+    return lines
 
 
-def _counted(count: int, noun: str) -> str:
+def label(name: str) -> Part:
+    """What begins a line, as wide as all of them."""
+    return f"{name:<12}", "dim"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 event`, `1,204 events`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def went_wrong(errors: int, warnings: int, among: int | None) -> list[Part]:
+    """How many errors and warnings there are, among so many where those are not all."""
+    return [
+        (f"   {counted(errors, 'error')}", "error" if errors else "dim"),
+        (f"   {counted(warnings, 'warning')}", "warning" if warnings else "dim"),
+        ("" if among is None else f"   of the loaded {among:,}", "dim"),
+    ]
+
+
+def named(name: str, numbers: tuple[tuple[str, int], ...]) -> list[Part]:
+    """Names with their numbers, after the label `name`. `numbers` hold raw event text."""
+    parts: list[Part] = [label(name)]
+    for each, number in numbers:
+        parts += [(clean(each), "accent"), (f" {number:,}  ", "dim")]
+    return parts
 
 
 def _style(status: str) -> str:

@@ -37,7 +37,7 @@ from tests.waiting import wait_until
 
 COMMANDS = [
     *("demo", "emit", "tail", "stats", "export", "import", "prune", "dead-letters", "db", "config", "doctor"),
-    *("views", "views list", "views remove"),
+    *("views", "views list", "views remove", "health", "resource", "actor"),
     *(f"dead-letters {command}" for command in ("list", "show", "retry", "discard")),
     "alerts",
     *(

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from monitor.bindings import keys_of
+from monitor.screens.actor import ActorScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.widgets.event_detail import EventDetail
 from monitor.zone import Zone
 from store.event import Event
-from store.query.syntax import Field, Path
+from store.query.syntax import Path
 from tests.console.conftest import Opened, Operator
 from tests.events import at, make_event
 
@@ -223,15 +224,15 @@ async def test_an_answer_that_comes_after_another_event_was_opened_is_dropped(
         assert detail(operator)._event == shown
 
 
-async def test_a_shows_what_the_actor_did_and_nothing_else(opened: Opened) -> None:
+async def test_a_opens_the_page_of_the_actor(opened: Opened) -> None:
     async with opened(stored=STORED) as operator:
-        for _ in range(2):
-            await operator.press(
-                "g", "j", *(["g"] if operator.live.shown.hides_something else []), "enter", "a"
-            )
-            await operator.sees(lambda: operator.types == ["download.failed"])
-            assert operator.app.screen is operator.live
-            assert [facet.field for facet in operator.live.shown.only] == [Field.ACTOR]
+        await operator.press("g", "j", "enter", "a")
+        screen = operator.app.screen
+        assert isinstance(screen, ActorScreen)
+        await operator.sees(lambda: screen.timeline.timeline.rows)
+        assert [row.event_type for row in screen.timeline.timeline.rows if isinstance(row, Event)] == [
+            "download.failed"
+        ]
 
 
 async def test_t_changes_the_zone_everywhere(opened: Opened) -> None:

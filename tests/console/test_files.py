@@ -90,7 +90,7 @@ async def test_a_file_of_the_past_is_shown_with_its_last_hour_counted() -> None:
         assert "peak 60/min" in operator.text("#histogram")
         await operator.press("E", "r")
         assert isinstance(operator.app.screen, ResourceScreen)
-        await operator.sees(lambda: "3,001 events" in operator.text("#resource-header"))
+        await operator.sees(lambda: "3,001 events" in operator.text("#subject-header"))
         await operator.press("escape", "slash", *"last:40m", "enter", "g")
         await operator.sees(lambda: len(operator.timeline.timeline.rows) > 300)
         assert operator.live.shown.text == "last:40m"

@@ -102,7 +102,7 @@ async def test_a_component_opens_its_resource_page_and_that_leads_back(opened: O
         await board(operator)
         await operator.press("j", key)
         assert isinstance(operator.app.screen, ResourceScreen)
-        assert operator.app.screen.resource == "indexer/gullnest"
+        assert operator.app.screen.subject == ("indexer", "gullnest")
         await operator.press("escape")
         assert isinstance(operator.app.screen, HealthBoardScreen)
         # What has no resource has no page.

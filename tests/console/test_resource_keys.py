@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.bindings import keys_of
+from monitor.model.subjects import ResourceName
 from monitor.screens.detail import DetailScreen
 from monitor.screens.help import HelpScreen
 from monitor.screens.resource import ResourceScreen
@@ -88,7 +89,7 @@ async def test_live_events_join_the_page(opened: Opened) -> None:
         )
         await operator.sees(lambda: operator.app.model.tally.received == 2)
         await operator.sees(lambda: len(view.timeline.rows) == 7)
-        assert "7 events" in operator.text("#resource-header")
+        assert "7 events" in operator.text("#subject-header")
 
 
 async def test_events_that_arrive_under_a_dialog_are_on_the_page_afterwards(opened: Opened) -> None:
@@ -133,7 +134,7 @@ async def test_older_pages_are_read(opened: Opened) -> None:
         assert [row.id for row in view.timeline.rows if isinstance(row, Event)] == [
             event.id for event in stored
         ]
-        assert "700 events" in operator.text("#resource-header")
+        assert "700 events" in operator.text("#subject-header")
 
 
 async def test_errors_and_warnings(opened: Opened) -> None:
@@ -260,7 +261,7 @@ async def test_help_of_the_resource_page(opened: Opened) -> None:
 async def test_a_frame_that_comes_while_a_page_opens_or_closes_breaks_nothing(opened: Opened) -> None:
     async with opened(stored=life()) as operator:
         for _ in range(5):
-            operator.app.open_screen(ResourceScreen("download", "9f3a"))
+            operator.app.open_screen(ResourceScreen(ResourceName("download", "9f3a")))
             operator.app.second()
             await operator.pilot.pause()
             operator.app.pop_screen()

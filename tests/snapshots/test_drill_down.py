@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.pilot import Pilot
 
+from monitor.screens.actor import ActorScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.widgets.timeline_view import TimelineView
 from tests.snapshots.conftest import Drawn, at_every_size
@@ -68,6 +69,22 @@ def test_resource_page_in_its_secondary_role(drawn: Drawn) -> None:
         assert isinstance(screen, ResourceScreen)
         view = screen.query_one(TimelineView)
         await until(lambda: view.timeline.rows)
+
+    assert drawn(act=open_page)
+
+
+@at_every_size
+def test_actor_page(drawn: Drawn) -> None:
+    """What one user did: when it began, a bar for each half hour of the last day, categories, resources, lists.
+
+    Its own timeline is below, with nothing but its rows.
+    """
+
+    async def open_page(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("g", "enter", "a")
+        screen = scene.app.screen
+        assert isinstance(screen, ActorScreen)
+        await until(lambda: screen.timeline.timeline.rows)
 
     assert drawn(act=open_page)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.model.gaps import Gap, GapState
 from monitor.model.note import Counted, incident_note
+from monitor.model.subjects import ActorName, ResourceName
 from monitor.zone import Zone
 from tests.events import at, make_event
 
@@ -128,4 +129,6 @@ def test_without_bookmarks_it_tells_counts_and_gaps_alone() -> None:
 
 
 def test_of_a_resource_it_says_so() -> None:
-    assert "Only of the resource download/9f3a." in note(resource="download/9f3a").splitlines()
+    about = ResourceName("download", "9f3a")
+    assert "Only of the resource download/9f3a." in note(subject=about).splitlines()
+    assert "Only of what user:ana did." in note(subject=ActorName("user:ana")).splitlines()
