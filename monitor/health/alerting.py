@@ -117,8 +117,10 @@ class Alerting:
         self._engine.take_over(*replay.handed_over(), replay.since, now)
         self._engine.apply(meanwhile, now)
         self.known_since = replay.since
-        if self.desk.evaluation is not None:
-            self.desk.evaluation = replace(self.desk.evaluation, known_since=replay.since)
+        evaluation = self.desk.evaluation
+        # Who was given all that there is knows no more now.
+        if evaluation is not None and evaluation.known_since is not None:
+            self.desk.evaluation = replace(evaluation, known_since=replay.since)
         self._shown_at = None
 
     def usual_is_known(self, now: datetime) -> None:

@@ -182,6 +182,14 @@ def test_what_is_older_than_it_looks_back_counts_by_the_latest_of_its_kind() -> 
     ]
 
 
+def test_who_was_given_all_there_is_knows_all_there_is_afterwards() -> None:
+    for complete_from, known_since in ((None, None), (190.0, at(0))):
+        alerting = begun(FLAPS[4:], complete_from, 300)
+        looked_back(alerting, FLAPS, 300)
+        assert alerting.desk.evaluation is not None
+        assert alerting.desk.evaluation.known_since == known_since
+
+
 def test_many_are_recorded_in_portions() -> None:
     flaps = [
         event
