@@ -21,6 +21,7 @@ PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "console-80x24.svg": ((80, 24), ()),
     "detail.svg": ((100, 30), ("E", "E", "enter")),
     "resource.svg": ((100, 30), ("3", "enter")),
+    "dashboard.svg": ((100, 30), ("5",)),
     "actor.svg": ((100, 30), ("g", "enter", "a")),
 }
 """File name: the size in cells, and the keys to press first."""

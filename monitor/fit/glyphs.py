@@ -14,7 +14,7 @@ _SIGNS = {
     **dict(zip("●○◉◌◐", "*o@.%", strict=True)),  # states and links
     **dict(zip("✖▲▼✓∅▶◆", "x!v+0>*", strict=True)),  # severities, alerts and marks
     **dict(zip("▾▸←→↑↓↵", "v><>^v$", strict=True)),  # folds, arrows, line ends
-    **dict(zip("·…–—−≈×≤≥", ".~---~x<>", strict=True)),  # punctuation and arithmetic
+    **dict(zip("·…–—−≈×≤≥›", ".~---~x<>>", strict=True)),  # punctuation and arithmetic
     **dict(zip("▁▂▃▄▅▆▇█", ".:-=+*%#", strict=True)),  # bars, by how dark they look
     **dict(zip("“”‘’\xa0", "\"\"'' ", strict=True)),
     "🔎": "/ ",  # the command palette

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from monitor.model.filter import Facet
 from store.event import Event
-from store.query.syntax import And, Compare, Exists, Field, Node, Not, Op
+from store.query.syntax import Compare, Field, Node, Op
 
 
 class ResourceName(NamedTuple):
@@ -40,9 +41,7 @@ class ActorName(NamedTuple):
     @property
     def query(self) -> Node:
         """What all that it did matches."""
-        named = Compare(Field.ACTOR, Op.EQ, self.text)
-        # A type alone asks for all actors of it; here it is the one that has no id.
-        return named if ":" in self.text else And((named, Not(Exists(Field.ACTOR_ID))))
+        return Facet(Field.ACTOR, self.text).node()
 
     def concerns(self, event: Event) -> bool:
         """Whether it did what `event` tells."""

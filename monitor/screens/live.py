@@ -16,6 +16,7 @@ from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.alert_acting import AlertActingScreen
 from monitor.screens.alerts import AlertsScreen
 from monitor.screens.console_screen import Selection
+from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.detail import DetailScreen
 from monitor.screens.filtering_screen import FilteringScreen
 from monitor.screens.health_board import HealthBoardScreen
@@ -65,6 +66,7 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
         Binding("2", "focus_pane('facets')", "Facets"),
         Binding("3", "focus_pane('health')", "Health"),
         Binding("4", "focus_pane('alerts')", "Alerts", show=False),
+        Binding("5", "dashboard", "Dashboard: what failed, who was busy, what was searched for"),
         Binding("H", "health_board", "Health: all components, their uptime, their last day"),
         Binding("s", "side", "Side panes show / hide"),
         Binding("V", "views", "Saved views: open, save, remove"),
@@ -266,6 +268,10 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
     def on_alerts_pane_silenced(self, message: AlertsPane.Silenced) -> None:
         """Silence an alert."""
         self.silence(message.one)
+
+    def action_dashboard(self) -> None:
+        """Show the figures of a period."""
+        self.console.open_screen(DashboardScreen())
 
     def action_alerts(self) -> None:
         """Show all alerts, those before and the silences."""

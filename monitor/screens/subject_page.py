@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
+from textual.screen import Screen
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.rows import SortKey
@@ -30,6 +32,8 @@ from store.query.syntax import EVERYTHING
 
 FACTS_EVERY = 0.5
 """Seconds between two sums over the loaded events."""
+WAY_MAX = 3
+"""Pages that are named in the title, the last one."""
 HINTS = [
     ("esc", "back"),
     ("enter", "detail"),
@@ -88,7 +92,7 @@ class SubjectPage(ExportingScreen):
         yield StatusLine(id="status")
         header = SubjectHeader(id="subject-header")
         header.add_class("pane")
-        header.border_title = Content(clean(self.subject.text))
+        header.border_title = Content(clean(self._way()))
         yield header
         view = TimelineView(
             self._events, self.console.model.marks, self.console.now, id=f"{self.kind}-timeline"
@@ -215,6 +219,12 @@ class SubjectPage(ExportingScreen):
             self.count += len(events)
             oldest = min(event.inserted_at for event in events)
             self.first = min(oldest, self.first) if self.first else oldest
+
+    def _way(self) -> str:
+        """The pages that led here, the latest of them, and this one."""
+        stack: Sequence[Screen[object]] = self.app.screen_stack  # pyright: ignore[reportUnknownMemberType]
+        pages = [screen.subject.text for screen in stack if isinstance(screen, SubjectPage)]
+        return " › ".join(["…", *pages[-WAY_MAX:]] if len(pages) > WAY_MAX else pages)
 
     # Reading
 

@@ -103,6 +103,8 @@ async def test_r_goes_on_to_a_resource_a_to_another_actor_and_escape_back(opened
         other = operator.app.screen
         assert isinstance(other, ActorScreen)
         assert other.subject.text == "user:bo"
+        # The title tells the way that leads back.
+        await operator.sees(lambda: "user:ana › movie/umbra › user:bo" in operator.text())
         await operator.press("escape", "escape")
         assert operator.app.screen is screen
         await operator.press("a")

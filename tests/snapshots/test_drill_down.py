@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from monitor.screens.actor import ActorScreen
+from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.widgets.timeline_view import TimelineView
 from tests.snapshots.conftest import Drawn, at_every_size
@@ -87,6 +88,22 @@ def test_actor_page(drawn: Drawn) -> None:
         await until(lambda: screen.timeline.timeline.rows)
 
     assert drawn(act=open_page)
+
+
+@at_every_size
+def test_dashboard(drawn: Drawn) -> None:
+    """The last hour: bars of events, errors in red, six lists in two columns; the cursor is on what fails most.
+
+    Of categories, the share of errors stands in red before the number. At 80 columns all lists have their first rows.
+    """
+
+    async def open_dashboard(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("5")
+        screen = scene.app.screen
+        assert isinstance(screen, DashboardScreen)
+        await until(lambda: screen._figures and screen._figures.resources is not None)
+
+    assert drawn(act=open_dashboard)
 
 
 @at_every_size
