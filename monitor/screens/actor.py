@@ -37,7 +37,7 @@ class ActorScreen(SubjectPage):
 
     def known(self) -> list[list[Part]]:
         """Facts of the loaded events, and of all of them."""
-        return actor_lines(self._facts, self.looked_at, self.count, self.first, self._day, self.console.zone)
+        return actor_lines(self._facts, self.count, self.first, self._day, self.console.zone)
 
     async def read_known(self) -> tuple[int, datetime | None]:
         """How many events tell what it did, and the time of the first; also how busy it was during the last day."""

@@ -81,7 +81,7 @@ class DashboardScreen(ConsoleScreen):
             for name, title in LISTS.items():
                 ranked = RankedList(id=f"ranked-{name}")
                 ranked.add_class("pane")
-                ranked.border_title = Content(title)
+                ranked.border_title = Content(clean(title))
                 yield ranked
         yield KeyHints(HINTS, id="hints")
 
@@ -183,7 +183,7 @@ class DashboardScreen(ConsoleScreen):
             ranked.show(entries or (), empty)
             if name in {"searches", "fruitless"}:
                 is_cut = figures is not None and figures.searches_cut
-                ranked.border_subtitle = Content("of the newest" if is_cut else "")
+                ranked.border_subtitle = Content(clean("of the newest" if is_cut else ""))
 
     def _told(self) -> str:
         if self._failure:

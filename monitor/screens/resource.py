@@ -36,7 +36,7 @@ class ResourceScreen(SubjectPage):
         """Facts of the loaded events, of all of them, and its alerts."""
         console = self.console
         now = console.now()
-        lines = resource_lines(self._facts, self.looked_at, self.count, self.first, console.zone, now)
+        lines = resource_lines(self._facts, self.count, self.first, console.zone, now)
         about = [one for one in console.model.alerts.shown(now) if one.alert.resource == self._name]
         for place, one in enumerate(about[:ALERTS_MAX]):
             name = label("" if place else "alerts")

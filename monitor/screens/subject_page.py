@@ -63,8 +63,7 @@ class SubjectPage(ExportingScreen):
         self.count = 0
         self.first: datetime | None = None
         """How many events there are, loaded or not, and when the first of them was."""
-        self.looked_at = 0
-        """How many events the sums are of."""
+        self._summed_up = 0
         self._events = Timeline()
         self._waiting: list[Event] = []
         self._opened = False
@@ -130,9 +129,21 @@ class SubjectPage(ExportingScreen):
             self._facts_stale = False
             self._facts_due = self.console.tick() + FACTS_EVERY
             events = [row for row in self._events.rows if isinstance(row, Event)]
-            self.looked_at = len(events)
+            self._summed_up = len(events)
             self.sum_up(events)
-        self.query_one(SubjectHeader).show(self.known())
+        self._show_known()
+
+    def on_resize(self) -> None:
+        """What is known fits the width."""
+        if self.is_ready:
+            self._show_known()
+
+    def _show_known(self) -> None:
+        header = self.query_one(SubjectHeader)
+        header.show(self.known())
+        told = f"summed up: the newest {self._summed_up:,}" if self._opened and self._events.has_older else ""
+        if str(header.border_subtitle or "") != told:
+            header.border_subtitle = Content(clean(told))
 
     def action_resource(self) -> None:
         """Open the page of the resource of the row under the cursor; of the one that this page is not about."""

@@ -14,13 +14,13 @@ from monitor.zone import Zone
 
 
 def actor_lines(
-    facts: ActorFacts, looked_at: int, count: int, first: datetime | None, day: Sequence[int], zone: Zone
+    facts: ActorFacts, count: int, first: datetime | None, day: Sequence[int], zone: Zone
 ) -> list[list[Part]]:
-    """`facts` of the `looked_at` loaded events; `count`, `first` and the bars of the last `day` are of all of them."""
+    """`facts` of the loaded events; `count`, `first` and the bars of the last `day` are of all of them."""
     seen: list[Part] = [label("first"), (zone.full(first, exact=False) if first else "–", "")]
     seen += [
         (f"   {counted(count, 'event')}", ""),
-        *went_wrong(facts.errors, facts.warnings, looked_at if looked_at < count else None),
+        *went_wrong(facts.errors, facts.warnings),
     ]
     lines = [seen]
     if day:

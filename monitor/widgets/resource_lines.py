@@ -14,9 +14,9 @@ _WORRYING = {"degraded", "paused", "stalled", "cancelled", "warning"}
 
 
 def resource_lines(
-    facts: ResourceFacts, looked_at: int, count: int, first: datetime | None, zone: Zone, now: datetime
+    facts: ResourceFacts, count: int, first: datetime | None, zone: Zone, now: datetime
 ) -> list[list[Part]]:
-    """`facts` of the `looked_at` loaded events, and `count` and `first` of all of them."""
+    """`facts` of the loaded events, and `count` and `first` of all of them."""
     status: list[Part] = [label("status")]
     if facts.status is None:
         status.append(("none reported", "dim"))
@@ -28,7 +28,7 @@ def resource_lines(
     seen.append((f"   {counted(count, 'event')}", ""))
     if facts.as_secondary:
         seen.append((f", {facts.as_secondary:,} of the loaded in its secondary role", "dim"))
-    seen += went_wrong(facts.errors, facts.warnings, looked_at if looked_at < count else None)
+    seen += went_wrong(facts.errors, facts.warnings)
     history: list[Part] = [label("history")]
     for number, span in enumerate(reversed(facts.statuses[-12:])):
         history.append((" ← " if number else "", "dim"))
@@ -50,12 +50,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def went_wrong(errors: int, warnings: int, among: int | None) -> list[Part]:
-    """How many errors and warnings there are, among so many where those are not all."""
+def went_wrong(errors: int, warnings: int) -> list[Part]:
+    """How many errors and warnings there are."""
     return [
         (f"   {counted(errors, 'error')}", "error" if errors else "dim"),
         (f"   {counted(warnings, 'warning')}", "warning" if warnings else "dim"),
-        ("" if among is None else f"   of the loaded {among:,}", "dim"),
     ]
 
 
