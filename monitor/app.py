@@ -28,7 +28,7 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
 from monitor.model.filter import Filter
 from monitor.model.start import Start
-from monitor.model.subjects import ResourceName, Subject
+from monitor.model.subjects import PageSubject, ResourceName
 from monitor.model.timeline import CAPACITY
 from monitor.notify.chosen import Telling
 from monitor.paths import style
@@ -134,7 +134,7 @@ class EvtopApp(FollowingApp):
         """Show a screen on top of the present one; `answered` gets what it was dismissed with."""
         self.push_screen(screen, answered)
 
-    def open_page(self, subject: Subject) -> None:
+    def open_page(self, subject: PageSubject) -> None:
         """Show the page of a resource or an actor on top of the present screen."""
         self.open_screen(
             ResourceScreen(subject) if isinstance(subject, ResourceName) else ActorScreen(subject)

@@ -27,7 +27,7 @@ from monitor.cli.zones import ZoneName
 if TYPE_CHECKING:
     from monitor.model.actor import ActorFacts
     from monitor.model.resource import ResourceFacts
-    from monitor.model.subjects import Subject
+    from monitor.model.subjects import PageSubject
     from monitor.settings import Settings
     from store.event import Event
 
@@ -77,14 +77,14 @@ def actor(who: Who, output: TableOrJson = Output.TEXT, zone: ZoneName = None, de
         _say_how_many(count)
 
 
-def _read(demo: bool, subject: Subject) -> Known:
+def _read(demo: bool, subject: PageSubject) -> Known:
     known = run_to_end(_known(chosen_settings(demo), subject))
     if not known[0]:
         fail(f"no event is about {subject.text}")
     return known
 
 
-async def _known(settings: Settings, subject: Subject) -> Known:
+async def _known(settings: Settings, subject: PageSubject) -> Known:
     from monitor.backend import Backend, open_store
     from monitor.model.subjects import ResourceName
     from store.event_filter import EventFilter

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.model.gaps import Gap, GapState
-from monitor.model.subjects import ResourceName, Subject
+from monitor.model.subjects import PageSubject, ResourceName
 from monitor.model.summary import summarise
 from monitor.text import clean
 from monitor.zone import Zone, since_zero
@@ -48,7 +48,7 @@ def incident_note(
     counted: Counted,
     *,
     query: str,
-    subject: Subject | None = None,
+    subject: PageSubject | None = None,
     zone: Zone,
     now: datetime,
 ) -> str:

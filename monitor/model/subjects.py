@@ -48,4 +48,5 @@ class ActorName(NamedTuple):
         return event.actor == self.text
 
 
-Subject = ResourceName | ActorName
+PageSubject = ResourceName | ActorName
+"""Whose page it is."""

@@ -203,10 +203,6 @@ class AlertsScreen(AlertActingScreen):
         """Tell the keys."""
         self.console.open_screen(HelpScreen(self.focused, self, self.console.places))
 
-    def zone_changed(self) -> None:
-        """Times are told in another zone."""
-        self.advance()
-
     def _alert(self) -> DeskAlert | None:
         one = self._table.chosen
         if isinstance(one, DeskAlert):

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from monitor.exports import Exports
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
-from monitor.model.subjects import Subject
+from monitor.model.subjects import PageSubject
 from monitor.text import clean, fit
 from monitor.views import ViewFile
 from monitor.widgets.status_line import StatusLine, Vitals
@@ -140,7 +140,7 @@ class Console(Protocol):
         """Write the stored events of `chosen` to a file, beside everything else, in the zone that is shown."""
         ...
 
-    def open_page(self, subject: Subject) -> None:
+    def open_page(self, subject: PageSubject) -> None:
         """Show the page of a resource or an actor on top of this screen."""
         ...
 

@@ -133,9 +133,6 @@ class DashboardScreen(ConsoleScreen):
 
                 self.console.show_events(Filter().with_query(describe(query), query))
 
-    def zone_changed(self) -> None:
-        """Ages are ages in every zone."""
-
     # Reading
 
     def _read(self) -> None:

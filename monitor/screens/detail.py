@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from monitor.bindings import keys_now
 from monitor.errors import read_failure
 from monitor.model.filter import Facet
-from monitor.model.subjects import ActorName, ResourceName, Subject
+from monitor.model.subjects import ActorName, PageSubject, ResourceName
 from monitor.screens.help import HelpScreen
 from monitor.screens.timeline_screen import TimelineScreen
 from monitor.text import clean
@@ -30,7 +30,7 @@ HINTS = (
 )
 
 
-class DetailScreen(ModalScreen[Subject | None]):
+class DetailScreen(ModalScreen[PageSubject | None]):
     """Every field and the metadata as a tree. Answers with what is to be opened: a resource, an actor, or None.
 
     `opener` is the screen whose timeline the event stands on: what is filtered there is filtered by the values here.

@@ -11,7 +11,7 @@ from monitor.model.arrivals import Arrivals, Link
 from monitor.model.place import Place
 from monitor.model.rows import SortKey
 from monitor.model.start import Start
-from monitor.model.subjects import ResourceName, Subject
+from monitor.model.subjects import PageSubject, ResourceName
 from monitor.model.view import BARS, HEATMAP, View, query_text
 from monitor.screens.alert_acting import AlertActingScreen
 from monitor.screens.alerts import AlertsScreen
@@ -284,7 +284,7 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
     def _open_resource(self, resource_type: str, resource_id: str) -> None:
         self.console.open_page(ResourceName(resource_type, resource_id))
 
-    def _after_detail(self, subject: Subject | None) -> None:
+    def _after_detail(self, subject: PageSubject | None) -> None:
         if subject is not None:
             self.console.open_page(subject)
 

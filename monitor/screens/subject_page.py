@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.rows import SortKey
-from monitor.model.subjects import ActorName, ResourceName, Subject
+from monitor.model.subjects import ActorName, PageSubject, ResourceName
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
@@ -57,9 +57,9 @@ class SubjectPage(ExportingScreen):
         Binding("a", "actor", "Actor of the row"),
     ]
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: PageSubject) -> None:
         super().__init__()
-        self.subject: Subject = subject
+        self.subject: PageSubject = subject
         self.count = 0
         self.first: datetime | None = None
         """How many events there are, loaded or not, and when the first of them was."""
@@ -173,7 +173,7 @@ class SubjectPage(ExportingScreen):
     def on_timeline_view_event_opened(self, message: TimelineView.EventOpened) -> None:
         """Show the event in full."""
 
-        def answered(subject: Subject | None) -> None:
+        def answered(subject: PageSubject | None) -> None:
             if subject is not None and subject != self.subject:
                 self.console.open_page(subject)
 
@@ -196,7 +196,7 @@ class SubjectPage(ExportingScreen):
         return self.query_one(TimelineView)
 
     @property
-    def all_about(self) -> Subject:
+    def all_about(self) -> PageSubject:
         """The subject."""
         return self.subject
 

@@ -10,7 +10,7 @@ from monitor.errors import read_failure
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
 from monitor.model.note import Counted, incident_note
-from monitor.model.subjects import Subject
+from monitor.model.subjects import PageSubject
 from monitor.screens.reading_screen import ReadingScreen
 from monitor.text import clean
 from store.event import Event
@@ -28,7 +28,7 @@ class TakingAlongScreen(ReadingScreen):
     """A screen whose rows can be taken to where people talk about them."""
 
     @property
-    def all_about(self) -> Subject | None:
+    def all_about(self) -> PageSubject | None:
         """What all rows are about; None where they are about anything."""
         return None
 
