@@ -96,14 +96,72 @@ event_head = Table(
     metadata,
     Column("id", SmallInteger(), primary_key=True, autoincrement=False),
     Column("position", BigInteger(), nullable=False),
+    Column("epoch", BigInteger(), nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="event_head_is_one_row"),
     **SERVER_OPTIONS,
 )
-"""One row: the position of the latest commit.
+"""One row: the position of the latest commit, and the number of the span of positions that it belongs to.
 
 Whoever appends moves it on first, and holds its lock until the commit. So positions become visible in their
-order on every database, and one that was given out stays given out when its event is pruned.
+order on every database, and one that was given out stays given out when its event is pruned. Whoever flushes
+counters begins a new epoch.
 """
+
+counter_head = Table(
+    "counter_head",
+    metadata,
+    Column("id", SmallInteger(), primary_key=True, autoincrement=False),
+    Column("position", BigInteger(), nullable=False),
+    Column("epoch", BigInteger(), nullable=False),
+    Column("last", BigInteger(), nullable=False),
+    CheckConstraint("id = 1", name="counter_head_is_one_row"),
+    **SERVER_OPTIONS,
+)
+"""One row: up to which position events are in `resource_counters`, the epoch that is being counted, and its last
+position. The epoch is counted when `position` has come to `last`."""
+
+resource_counters = Table(
+    "resource_counters",
+    metadata,
+    Column("resource_type", short_text(64), primary_key=True),
+    Column("resource_id", short_text(255), primary_key=True),
+    Column("counter", short_text(64), primary_key=True),
+    Column("value", BigInteger(), nullable=False),
+    Column("pruned", BigInteger(), nullable=False, server_default="0"),
+    sqlite_with_rowid=False,
+    **SERVER_OPTIONS,
+)
+"""What the taxonomy has events count, by resource; `pruned` is what events that retention deleted have in it."""
+
+Index(
+    "resource_counters_by_value",
+    resource_counters.c.counter,
+    resource_counters.c.resource_type,
+    resource_counters.c.value,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("name", short_text(128), primary_key=True),
+    Column("computed_at", UtcDateTime(), nullable=False),
+    Column("payload", LONG_TEXT, nullable=False),
+    **SERVER_OPTIONS,
+)
+"""Figures worked out beforehand. `payload` is JSON, escaped to ASCII."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", short_text(64), primary_key=True),
+    Column("holder", short_text(128)),
+    Column("held_until", UtcDateTime()),
+    Column("began_at", UtcDateTime()),
+    Column("ended_at", UtcDateTime()),
+    Column("failure", short_text(500)),
+    **SERVER_OPTIONS,
+)
+"""One row a scheduled job: which worker has it until when, when it last began and ended, and why it failed, if so."""
 
 dead_letters = Table(
     "dead_letters",
