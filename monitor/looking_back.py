@@ -8,6 +8,7 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from monitor.export.exporting import stored_events
+from monitor.health.alert_events import FIRED, RESOLVED
 from monitor.health.alerting import Alerting
 from monitor.health.interest import TELLING, needed_by
 from monitor.health.rule import Rule
@@ -15,9 +16,13 @@ from store.event_filter import EventFilter
 from store.repository import EventRepository
 
 SPAN = timedelta(hours=24)
-"""How far back, unless the windows of rules are longer."""
+"""How far back at least, unless the windows of rules are longer, or nobody watched for longer."""
+SPAN_MAX = timedelta(days=90)
+"""How far back at most: what retention keeps by default."""
 EVENTS_MAX = 200_000
-"""Events that rules may need; where there are more, it is looked back less far."""
+"""Events that rules may need; where there are more, it is looked back less far, but to where somebody watched."""
+UNWATCHED_MAX = 1_000_000
+"""The same where nobody watched: half a minute's work beside everything else."""
 PAGE = 200
 """Events between two moments at which keys are heard."""
 RETRY_FIRST, RETRY_MAX = 5.0, 60.0
@@ -40,7 +45,8 @@ async def look_back(alerting: Alerting, repository: EventRepository, now: Callab
 
 async def _look_back(alerting: Alerting, repository: EventRepository, now: Callable[[], datetime]) -> None:
     rules = tuple(alerting.rules.values())
-    replay = alerting.look_back(await _beginning(rules, repository, now()))
+    watched_to = await _watched_to(repository)
+    replay = alerting.look_back(await _beginning(rules, repository, now(), watched_to))
     if rules:
         chosen = EventFilter(query=needed_by(rules), since=replay.since)
         async with aclosing(stored_events(repository, chosen, PAGE)) as batches:
@@ -48,18 +54,39 @@ async def _look_back(alerting: Alerting, repository: EventRepository, now: Calla
                 replay.apply(batch)
                 # A page that was there already leaves no room for a key by itself.
                 await asyncio.sleep(0)
+    if watched_to is not None and watched_to < replay.since:
+        alerting.missed = (watched_to, replay.since)
     alerting.looked_back(replay, now())
 
 
-async def _beginning(rules: Sequence[Rule], repository: EventRepository, now: datetime) -> datetime:
+async def _watched_to(repository: EventRepository) -> datetime | None:
+    """The newest thing that is on record of alerts: somebody watched then. None where nobody ever did."""
+    marks = [
+        event.inserted_at
+        for event_type in (FIRED, RESOLVED)
+        for event in await repository.newest(1, EventFilter(event_type=event_type))
+    ]
+    return max(marks, default=None)
+
+
+async def _beginning(
+    rules: Sequence[Rule], repository: EventRepository, now: datetime, watched_to: datetime | None
+) -> datetime:
     """How far back the rules are held against what there is."""
     longest = max((rule.kind.reach + rule.hold for rule in rules), default=SPAN)
-    since = now - max(SPAN, longest)
+    wanted = now - max(SPAN, longest)
+    # What began before, and is held by its window, is needed to judge what happened right after.
+    unwatched = wanted if watched_to is None else min(wanted, watched_to - longest)
+    since = max(unwatched, min(wanted, now - SPAN_MAX))
     chosen = EventFilter(query=needed_by(rules, TELLING)) if rules else EventFilter()
-    buckets = await repository.histogram(since, now, _STEP, chosen)
-    count = 0
-    for begin, _, number in reversed(buckets):
-        count += number
-        if count > EVENTS_MAX:
-            return max(since, begin)
+    count, until, span = 0, now, SPAN
+    while until > since:
+        # The longer ago, the more at once: a quiet store is through soon, and a busy one is not read far.
+        begin = max(since, until - span)
+        for bucket, _, number in reversed(await repository.histogram(begin, until, _STEP, chosen)):
+            count += number
+            limit = EVENTS_MAX if watched_to is None or bucket < watched_to else UNWATCHED_MAX
+            if count > limit:
+                return max(since, bucket)
+        until, span = begin, 2 * span
     return since

@@ -46,6 +46,8 @@ class Alerting:
         """Whether `look_back` is still to be called: to find what happened while nobody watched."""
         self.known_since: datetime | None = None
         """From when on all events were held against the rules; None until there were any."""
+        self.missed: tuple[datetime, datetime] | None = None
+        """From when until when nobody watched, and too much happened to look at; None where there is no such time."""
         self._opened_at: datetime | None = None
         self._opened: tuple[Event, ...] = ()
         self._meanwhile: deque[Event] | None = None

@@ -115,7 +115,11 @@ class AlertsScreen(AlertActingScreen):
         title = f"{_TITLES[self._tab]} ─ {told}" if told else _TITLES[self._tab]
         table.border_title = Content(clean(title))
         unrecorded, untold = self.console.unrecorded, self.console.untold
-        trouble = [unrecorded and f"not on record: {unrecorded}", untold and f"not told: {untold}"]
+        trouble = [
+            unrecorded and f"not on record: {unrecorded}",
+            untold and f"not told: {untold}",
+            self._missed(),
+        ]
         table.border_subtitle = Content(clean(" · ".join(filter(None, trouble))))
         table.show(entries, _EMPTY.get(self._tab) or self._quiet())
         self.show_details()
@@ -136,6 +140,14 @@ class AlertsScreen(AlertActingScreen):
             return "nothing fires so far; looking at what was before"
         since = console.zone.stamp(alerting.known_since, console.now()).strip()
         return f"nothing fires; all since {since} was looked at"
+
+    def _missed(self) -> str:
+        """When nobody watched, and what fired and ended then is not known."""
+        missed, console = self.console.model.alerts.missed, self.console
+        if missed is None:
+            return ""
+        since, until = (console.zone.stamp(moment, console.now()).strip() for moment in missed)
+        return f"nobody watched {since} to {until}, and too much happened to look at"
 
     def on_alert_table_moved(self) -> None:
         """Another entry is under the cursor."""

@@ -92,3 +92,37 @@ async def test_it_looks_back_less_far_where_there_is_too_much(
         await store.create_many([*changes, *crowd(100, 1500, 3600 * 9 + 100)])
         app = await Watcher(url, 3600 * 9 + 300).looks()
         assert app.model.alerts.known_since == at(3600 * 7)
+
+
+async def test_it_looks_back_to_when_somebody_watched_however_long_ago(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    day = 86_400.0
+    async with await EventStore.open(url) as store:
+        await store.create_many([health(1, 10, "down")])
+        await Watcher(url, 20).looks()
+        unwatched = [health(2, 5 * day, "up"), health(3, 6 * day, "down"), health(4, 7 * day, "up")]
+        await store.create_many([*unwatched, *crowd(100, 1500, 19 * day)])
+        app = await Watcher(url, 20 * day).looks()
+        assert await _recorded(store) == [
+            ("alert.fired", at(10)),
+            ("alert.resolved", at(5 * day)),
+            ("alert.fired", at(6 * day)),
+            ("alert.resolved", at(7 * day)),
+        ]
+        assert app.model.alerts.missed is None
+
+
+async def test_it_says_when_nobody_watched_and_too_much_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.looking_back.EVENTS_MAX", 2)
+    monkeypatch.setattr("monitor.looking_back.UNWATCHED_MAX", 3)
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    async with await EventStore.open(url) as store:
+        await store.create_many([health(1, 10, "down")])
+        await Watcher(url, 20).looks()
+        changes = [health(number, 3600 * number, "down" if number % 2 else "up") for number in range(2, 10)]
+        await store.create_many([*changes, *crowd(100, 1500, 3600 * 9 + 100)])
+        app = await Watcher(url, 3600 * 9 + 300).looks()
+        assert app.model.alerts.missed == (at(10), at(3600 * 6))
+        assert app.model.alerts.known_since == at(3600 * 6)
