@@ -109,7 +109,7 @@ class Run:
         return json.loads(self.out.strip().splitlines()[-1])
 
 
-def run_script(source: str, *arguments: object, timeout: float = 30.0, code: int | None = 0) -> Run:
+def run_script(source: str, *arguments: object, timeout: float = 90.0, code: int | None = 0) -> Run:
     """Run Python source in a process of its own. A script that does not end in `timeout` seconds fails the test."""
     process = subprocess.run(
         [sys.executable, "-c", dedent(source), *map(str, arguments)],

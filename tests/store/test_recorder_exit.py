@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -80,9 +79,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_was_recorded_is_stored_when_the_process_ends(url: str, program: str) -> None:
     body, code = PROGRAMS[program]
-    began = time.monotonic()
     run = run_script(script(body), url, code=code)
-    assert time.monotonic() - began < 25
     assert contents(url).numbers == [0, 1, 2]
     assert run.errors == "" or "unhandled" in run.errors
 
@@ -147,12 +144,9 @@ def say():
 """
     first = "import atexit, json\natexit.register(lambda: say())\n"
     with unusable(url, how) as place:
-        began = time.monotonic()
         run = run_script(first + BEGIN + body, place)
         seconds, *numbers = run.said
         assert seconds < 2.2
-        # The first import takes most of it.
-        assert time.monotonic() - began < 8
     assert numbers == ([3, 0, 0] if spools else [0, 3, 0])
     assert PASSWORD not in run.errors
     assert run.errors.count("cannot be stored") == (how == "away")
@@ -185,9 +179,7 @@ threading.Thread(target=run, daemon=True).start()
 time.sleep(0.2)
 """
     prepare(url)
-    began = time.monotonic()
     run_script(script(body), url)
-    assert time.monotonic() - began < 15
     numbers = contents(url).numbers
     assert numbers
     assert numbers == list(range(len(numbers)))
