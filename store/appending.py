@@ -24,10 +24,14 @@ _WRITTEN = select(func.coalesce(func.max(events.c.position), 0)).scalar_subquery
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: the new events with their positions, and how many were in the table already."""
+    """What an append did: the new events with their positions, and how many were in the table already.
+
+    `epoch` is the one that the commit belongs to, by which counters are flushed.
+    """
 
     events: list[Event]
     duplicates: int
+    epoch: int = 0
 
 
 async def append(connection: AsyncConnection, batch: Sequence[Event]) -> Appended:
@@ -37,7 +41,8 @@ async def append(connection: AsyncConnection, batch: Sequence[Event]) -> Appende
         unique.setdefault(event.id, event)
     if not unique:
         return Appended([], 0)
-    first = await _advance(connection, len(unique)) - len(unique) + 1
+    last, epoch = await _advance(connection, len(unique))
+    first = last - len(unique) + 1
     known = await _known_ids(connection, list(unique))
     new = [event for event in unique.values() if event.id not in known] if known else unique.values()
     stored = [event.at(position) for position, event in enumerate(new, first)]
@@ -46,7 +51,7 @@ async def append(connection: AsyncConnection, batch: Sequence[Event]) -> Appende
     if stored:
         await insert_events(connection, stored)
         await rollups.add(connection, stored)
-    return Appended(stored, len(batch) - len(stored))
+    return Appended(stored, len(batch) - len(stored), epoch)
 
 
 async def last_position(connection: AsyncConnection) -> int:
@@ -60,21 +65,22 @@ async def reset(connection: AsyncConnection) -> None:
     await _move_head(connection, 0)
 
 
-async def _advance(connection: AsyncConnection, count: int) -> int:
-    """Give out `count` positions and return the last one. Whoever appends next waits here for the commit."""
+async def _advance(connection: AsyncConnection, count: int) -> tuple[int, int]:
+    """Give out `count` positions; return the last one, and the epoch. Whoever appends next waits for the commit."""
     head = event_head.c.position
+    told = (head, _WRITTEN, event_head.c.epoch)
     statement = update(event_head).values(position=head + count)
     if connection.dialect.update_returning:
-        last, written = (await connection.execute(statement.returning(head, _WRITTEN))).one()
+        last, written, epoch = (await connection.execute(statement.returning(*told))).one()
     else:
         # Not in the statement that takes the lock: MariaDB would look at the events, and lock them, before it
         # has that, and two appenders would wait for each other.
         await connection.execute(statement)
-        last, written = (await connection.execute(select(head, _WRITTEN))).one()
+        last, written, epoch = (await connection.execute(select(*told))).one()
     if written > last - count:
         last = written + count
         await _move_head(connection, last)
-    return last
+    return last, epoch
 
 
 async def _move_head(connection: AsyncConnection, position: int) -> None:

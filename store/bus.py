@@ -8,11 +8,15 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from store.counters.keys import Pending
 from store.event import Event
 from store.signing import Signer
 from store.wire import encode
+
+if TYPE_CHECKING:
+    from store.counters.redis_pending import RedisPending
 
 CHANNEL = "evtop:events"
 """Carries every announcement. `resource_channel` names the ones of one resource."""
@@ -87,8 +91,13 @@ Signal = Subscribed | Disconnected | Messages
 class Bus(Protocol):
     """Announces stored events, and delivers announcements to whoever subscribes."""
 
-    async def announce(self, events: Sequence[Event]) -> bool:
-        """Publish `events`, each with the producer's next sequence number.
+    @property
+    def pending(self) -> RedisPending | None:
+        """What counters got since they were flushed; None for a bus that adds nothing up."""
+        ...
+
+    async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
+        """Publish `events`, each with the producer's next sequence number; `pending` is what they add to counters.
 
         Never raises for a bus that is away, and never waits long for one: returns False, and the store has
         the events. Their sequence numbers are spent all the same, so that receivers see the hole.

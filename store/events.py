@@ -10,6 +10,9 @@ from typing import Self
 from pydantic import SecretStr
 
 from store.bus import Bus
+from store.counters.keys import Pending
+from store.counters.repository import CounterRepository
+from store.counters.tally import tally
 from store.credentials import secret
 from store.database import Database
 from store.dead_letters import DeadLetterRepository
@@ -35,6 +38,7 @@ class EventStore:
         self._bus = bus
         self.repository = EventRepository(database)
         self.dead_letters = DeadLetterRepository(database)
+        self.counters = CounterRepository(database, None if bus is None else bus.pending)
 
     @classmethod
     async def open(cls, url: str | SecretStr, bus: Bus | None = None) -> EventStore:
@@ -80,7 +84,8 @@ class EventStore:
         taxonomy = active()
         appended = await self.repository.append([taxonomy.admit(event) for event in events])
         if self._bus is not None and appended.events:
-            await self._bus.announce(appended.events)
+            pending = Pending(appended.epoch, tally(appended.events, taxonomy))
+            await self._bus.announce(appended.events, pending)
         return appended.events
 
     async def list_events(

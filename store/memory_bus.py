@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from store.bus import BATCH_MAX, CHANNEL, Disconnected, Messages, Signal, Subscribed, addressed, new_producer
+from store.counters.keys import Pending
 from store.event import Event
 
 
@@ -19,6 +20,9 @@ class MemoryBus:
     `reconnect` play an outage.
     """
 
+    pending = None
+    """It adds up nothing of what counters get."""
+
     def __init__(self, *, producer: str | None = None, capacity: int = 10_000) -> None:
         self._producer = producer or new_producer()
         self._capacity = capacity
@@ -27,8 +31,11 @@ class MemoryBus:
         self._outage: Disconnected | None = None
         self._closed = False
 
-    async def announce(self, events: Sequence[Event]) -> bool:
-        """Deliver `events` to whoever subscribes. False during an outage and after `close`."""
+    async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
+        """Deliver `events` to whoever subscribes. False during an outage and after `close`.
+
+        What counters get is found among the events.
+        """
         reachable = self._outage is None and not self._closed
         for event in events:
             self._sequence += 1

@@ -24,6 +24,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from store.bus import CHANNEL, Disconnected, Signal, addressed, new_producer
+from store.counters.keys import Pending
+from store.counters.redis_pending import RedisPending
 from store.event import Event
 from store.redis_listener import RedisListener
 from store.signing import Signer
@@ -87,6 +89,8 @@ class RedisBus:
         ]
         self._pool = ConnectionPool(**options)
         self._client = Redis(connection_pool=self._pool)
+        self.pending = RedisPending(self._client)
+        """What counters got since they were flushed."""
         self._turn = asyncio.Lock()
         self._sequence = 0
         self._failures = 0
@@ -98,8 +102,8 @@ class RedisBus:
     def __repr__(self) -> str:
         return f"RedisBus({self.address})"
 
-    async def announce(self, events: Sequence[Event]) -> bool:
-        """Publish `events` in one round trip, within `ANNOUNCE_TIMEOUT`.
+    async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
+        """Publish `events` and add up what they count, in one round trip, within `ANNOUNCE_TIMEOUT`.
 
         After a failure it returns False at once for a while, 0.1 s at first and `RETRY_MAX` at most.
         """
@@ -111,9 +115,11 @@ class RedisBus:
         try:
             async with asyncio.timeout(ANNOUNCE_TIMEOUT), self._turn:
                 if self._closed.is_set() or loop.time() < self._retry_at:
+                    self.pending.settle(pending, None)
                     return False
-                await self._publish(events, first)
+                await self._publish(events, first, pending)
         except (RedisError, OSError) as error:
+            self.pending.settle(pending, None)
             if loop.time() >= self._retry_at:  # else another call has failed in the same outage already
                 self._failures += 1
                 self._retry_at = loop.time() + _retry_delay(self._failures)
@@ -140,14 +146,18 @@ class RedisBus:
         async with self._turn:
             await self._pool.aclose()
 
-    async def _publish(self, events: Sequence[Event], first: int) -> None:
+    async def _publish(self, events: Sequence[Event], first: int, pending: Pending | None) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
             for sequence, event in enumerate(events, first):
                 for channel, payload in addressed(event, self.producer, sequence, self._signer):
                     pipeline.publish(channel, payload)  # pyright: ignore[reportUnknownMemberType]
+            counting = self.pending.add_to(pipeline, pending)
             # The pipeline's own error would quote the command, and with it the event.
             replies: list[object] = await pipeline.execute(raise_on_error=False)
-        for reply in replies:
+        announced = len(replies) - counting
+        self.pending.settle(pending, replies[announced:])
+        # A server that counts nothing announces all the same.
+        for reply in replies[:announced]:
             if isinstance(reply, RedisError):
                 raise reply
 

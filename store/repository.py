@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from store import appending, event_counts, event_groups, rollups
 from store.appending import Appended
+from store.counters.pruned import forget_all
 from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
@@ -47,6 +48,7 @@ class EventRepository(EventPages):
             await appending.reset(connection)
             await connection.execute(delete(events))
             await rollups.clear(connection)
+            await forget_all(connection, 0)
 
     async def count(self, chosen: Selection = EVERY_EVENT) -> int:
         """How many stored events match `chosen`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from store.event import Event
@@ -40,17 +41,22 @@ class Sampling:
 
 def weight(event: Event) -> float:
     """How many events this one stands for: 1, or up to 2**32 where only a share of its kind was kept."""
-    if KEPT_SHARE not in event.metadata:
-        return 1.0
-    share = event.metadata[KEPT_SHARE]
-    return 1 / share if isinstance(share, (int, float)) and _LEAST_SHARE <= share <= 1 else 1.0
+    return _weight(event.metadata) if KEPT_SHARE in event.metadata else 1.0
 
 
 def whole_weight(event: Event) -> int:
     """`weight` as a whole number, rounded up or down by the id: right on the average, and always the same."""
-    if KEPT_SHARE not in event.metadata:
-        return 1
-    exact = weight(event)
+    return whole_weight_of(event.id, event.metadata) if KEPT_SHARE in event.metadata else 1
+
+
+def whole_weight_of(identifier: UUID, metadata: Mapping[str, Any]) -> int:
+    """The same of an event that is known by its id and metadata alone."""
+    exact = _weight(metadata)
     whole = int(exact)
     # Not by the last bits, which decided that the event is kept.
-    return whole + ((event.id.int >> _TAIL_BITS & 0xFFFF) / 0x10000 < exact - whole)
+    return whole + ((identifier.int >> _TAIL_BITS & 0xFFFF) / 0x10000 < exact - whole)
+
+
+def _weight(metadata: Mapping[str, Any]) -> float:
+    share = metadata.get(KEPT_SHARE)
+    return 1 / share if isinstance(share, (int, float)) and _LEAST_SHARE <= share <= 1 else 1.0

@@ -57,14 +57,15 @@ class ShortTransactions:
 
     Each takes the lock that appending takes first, so that no two of them ever wait for each other, or whole tables,
     and is followed by a pause as long as it was. `longest` is the longest time from the lock to the end of the
-    commit, seconds, in which SQLite may also tidy up its log when the lock is free again; `count` is how many there
-    were.
+    commit, seconds, in which SQLite may also tidy up its log when the lock is free again; `latest` is that of the last
+    one; `count` is how many there were.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._step = FIRST_STEP
         self.longest = 0.0
+        self.latest = 0.0
         self.count = 0
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -74,6 +75,14 @@ class ShortTransactions:
             StoreUnavailableError: the database failed; nothing of the transaction was stored.
         """
         return await self._tried(lambda: self._once(work), TRIES, HOLD_SECONDS)
+
+    async def run_beside(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do `work` in one transaction, again as `run` does, but let others append meanwhile where they can.
+
+        Raises:
+            StoreUnavailableError: the database failed; nothing of the transaction was stored.
+        """
+        return await self._tried(lambda: self._once_beside(work), TRIES, HOLD_SECONDS)
 
     async def run_with_tables(self, work: Callable[[AsyncConnection, TableLock], Awaitable[T]]) -> T:
         """Do `work`, which locks whole tables with the `TableLock`, in one transaction; again as `run` does.
@@ -96,7 +105,7 @@ class ShortTransactions:
                 await asyncio.sleep(pause)
             else:
                 self.count += 1
-                self.longest = max(self.longest, held)
+                self.latest, self.longest = held, max(self.longest, held)
                 await asyncio.sleep(min(held, _LONGEST_PAUSE_SECONDS))
                 return result
         raise AssertionError("the last try returns or raises")
@@ -142,6 +151,12 @@ class ShortTransactions:
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> tuple[T, float]:
         async with self._database.write() as connection:
             await take_turn(connection)
+            began = time.monotonic()
+            result = await work(connection)
+        return result, time.monotonic() - began
+
+    async def _once_beside(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> tuple[T, float]:
+        async with self._database.write() as connection:
             began = time.monotonic()
             result = await work(connection)
         return result, time.monotonic() - began

@@ -7,7 +7,7 @@ of their name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -33,7 +33,8 @@ class EventType:
     """What is known of one event type. The fields but for `name` are the keys of a type in a taxonomy file.
 
     `severity` is the default, None for none. `requires_resource` asks for a resource id; as a text it also asks
-    for a resource of this type. An event under one of `deprecated_names` is recorded under `name`.
+    for a resource of this type. An event under one of `deprecated_names` is recorded under `name`. `counters` are
+    what it adds to counters of its resource: a number, or as a text the path of a number in its metadata.
     """
 
     name: str
@@ -41,6 +42,7 @@ class EventType:
     severity: SeverityName | None = "info"
     requires_resource: bool | str = False
     deprecated_names: tuple[str, ...] = ()
+    counters: tuple[tuple[str, int | str], ...] = ()
 
     @classmethod
     def assumed(cls, name: str) -> EventType:
@@ -62,6 +64,10 @@ class Taxonomy:
         self._types: Mapping[str, EventType] = {known.name: known for known in types}
         self._names = tuple(self._types)
         self._renamed = self._deprecated_names()
+        self.counting: Mapping[str, Sequence[tuple[str, int | str]]] = {
+            known.name: known.counters for known in self._types.values() if known.counters
+        }
+        """What events of a type add to counters, for the types that count."""
 
     @classmethod
     @cache

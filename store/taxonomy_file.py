@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -17,6 +18,8 @@ from store.toml_lines import line_of
 FILE_MAX_BYTES = 1024 * 1024
 """A larger file is refused without being parsed."""
 
+_COUNTER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_COUNTS_MAX = 1_000_000
 _EVENT_TYPE = TypeAdapter[str](EventTypeName)
 _CATEGORY = TypeAdapter[str](Category)
 _RESOURCE_TYPE = TypeAdapter[str](ShortText)
@@ -157,11 +160,25 @@ def _deprecated_names(value: object) -> tuple[str, ...]:
     return tuple(cast("list[str]", names))
 
 
+def _counters(value: object) -> tuple[tuple[str, int | str], ...]:
+    named = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
+    for name, by in named.items():
+        is_whole = isinstance(by, int) and not isinstance(by, bool) and 0 < abs(by) <= _COUNTS_MAX
+        is_path = isinstance(by, str) and by.isprintable() and all(by.split("."))
+        if not _COUNTER.fullmatch(name) or not (is_whole or is_path):
+            raise ValueError(
+                "a table of names in lower case, each with a whole number but 0, or the path of one in the metadata,"
+                ' as in { likes = 1, points = "rating" }'
+            )
+    return tuple(cast("dict[str, int | str]", named).items())
+
+
 _KEYS: Mapping[str, Callable[[object], object]] = {
     "category": _category,
     "severity": _severity,
     "requires_resource": _requires_resource,
     "deprecated_names": _deprecated_names,
+    "counters": _counters,
 }
 """The keys of a type, each the field of `EventType` of the same name, with what reads its value.
 

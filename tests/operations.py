@@ -26,8 +26,10 @@ def statements(heading: str, account: str, database: str, login: str, password: 
     return [statement.strip() for statement in block.split(";") if statement.strip()]
 
 
-def access_list(viewer: str, producer: str) -> str:
+def access_list(viewer: str, producer: str, worker: str) -> str:
     """The users of the bus in the docs, with these passwords."""
     [block] = blocks("The bus", "acl")
-    assert block.count("CHANGE-ME") == 2
-    return block.replace("CHANGE-ME-VIEWER", viewer).replace("CHANGE-ME-PRODUCER", producer)
+    assert block.count("CHANGE-ME") == 3
+    for account, password in (("VIEWER", viewer), ("PRODUCER", producer), ("WORKER", worker)):
+        block = block.replace(f"CHANGE-ME-{account}", password)
+    return block

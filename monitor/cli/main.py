@@ -10,6 +10,7 @@ import typer
 from monitor.cli import (
     alerts,
     config,
+    counters,
     db,
     dead_letters,
     demo,
@@ -71,6 +72,7 @@ app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(counters.app, name="counters")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 app.add_typer(views.app, name="views")

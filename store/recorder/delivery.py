@@ -13,13 +13,17 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from store import appending
+from store.appending import Appended
 from store.bus import Bus
+from store.counters.keys import Pending
+from store.counters.tally import tally
 from store.database import Database
 from store.dead_letters import DeadLetter, bury
 from store.errors import STORE_SETTING, DataRefusedError, StoreError, StoreUnavailableError, one_line
 from store.event import Event
 from store.recorder.batch import Batch
 from store.recorder.safe_logging import log_safely
+from store.taxonomy import active
 
 logger = logging.getLogger(__name__)
 
@@ -152,14 +156,16 @@ class Delivery:
         batch.settle(events, len(appended.events), len(letters))
         self._remember(events)
         if appended.events:
-            await self._tell(appended.events, batch.event_bytes * len(appended.events))
+            await self._tell(appended, batch.event_bytes * len(appended.events))
         return None
 
-    async def _tell(self, events: Sequence[Event], size: int) -> None:
+    async def _tell(self, appended: Appended, size: int) -> None:
         """Announce what was stored. Whatever comes of it, it stays stored."""
-        announced = False
+        announced, events = False, appended.events
         try:
-            announced = self._bus is not None and await self._bus.announce(events)
+            if self._bus is not None:
+                pending = Pending(appended.epoch, tally(events, active()))
+                announced = await self._bus.announce(events, pending)
         except Exception as error:
             self._warn("announcing", "recorded events could not be announced: %s", type(error).__name__)
         self._recorded(events, len(events) if announced else 0, size)

@@ -29,12 +29,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
+from store.counters.pruned import keep_rows
+from store.counters.rows import CountingRow, counting_rows
 from store.database import Database
 from store.errors import StoreUnavailableError
 from store.event import LAST_ID
 from store.partition_tables import partition_table
 from store.short_transactions import HOLD_SECONDS, LOCK_WAIT, ShortTransactions, is_undefined_table
 from store.tables import NO_SEVERITY, event_rollups
+from store.taxonomy import active
 
 FIRST_PART, LARGEST_PART = 500, 50_000
 """Events that are taken off the counts in one transaction, at first (and at least) and at most."""
@@ -131,7 +134,8 @@ class DetachedPartition:
     async def _counted(self, connection: AsyncConnection, size: int | None) -> _Part:
         comment = (await connection.execute(_COMMENT, {"name": self._name})).scalar()
         begin, end = UUID(comment) if comment else UUID(int=0), LAST_ID
-        event = partition_table(self._name).c
+        table = partition_table(self._name)
+        event = table.c
         if size is not None:
             behind = select(event.id).where(event.id >= begin).order_by(event.id).offset(size).limit(1)
             end = (await connection.execute(behind)).scalar() or end
@@ -140,15 +144,28 @@ class DetachedPartition:
         # PostgreSQL has moments that are infinitely far away.
         counted = case((func.isfinite(event.inserted_at), minute), else_=null())
         kind = (counted, event.category, event.event_type, severity)
-        counts = select(*kind, func.count()).where(event.id >= begin, event.id < end).group_by(*kind)
-        return _Part(self._name, comment, end, (await connection.execute(counts)).all())
+        within = (event.id >= begin, event.id < end)
+        counts = select(*kind, func.count()).where(*within).group_by(*kind)
+        cells = (await connection.execute(counts)).all()
+        counting: Sequence[CountingRow] = ()
+        if size is not None:  # else it is only looked at
+            counting = await counting_rows(connection, active(), within, table=table)
+        return _Part(self._name, comment, end, cells, counting)
 
 
 class _Part:
     """Some events, counted from where `comment` says up to the id `end`, which is not among them."""
 
-    def __init__(self, name: str, comment: str | None, end: UUID, rows: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        comment: str | None,
+        end: UUID,
+        rows: Sequence[Any],
+        counting: Sequence[CountingRow],
+    ) -> None:
         self.end = end
+        self._counting = counting
         self.by_category: Counter[str] = Counter()
         self.seconds = 0.0
         """How long it took to take them off the counts."""
@@ -171,6 +188,8 @@ class _Part:
         for start in range(0, len(self._cells), _CELLS_AT_ONCE):
             gone = values(*_CELL, name="gone").data(self._cells[start : start + _CELLS_AT_ONCE])
             await rollups.mark_pruned(connection, gone)
+        if self._counting:
+            await keep_rows(connection, self._counting)
         await connection.exec_driver_sql(f"COMMENT ON TABLE {self._name} IS '{self.end}'")
         self.seconds = time.monotonic() - started
         return True

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, s
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
+from store.counters.pruned import keep_counted
 from store.database import Database
 from store.event_selection import begins_with_date, minute_column
 from store.retention.policy import Cutoffs
@@ -164,6 +165,7 @@ async def delete_expired(
     cells = select(minute, *kind, severity, func.count().label("number")).where(*chosen)
     cells = cells.group_by(literal_column("minute"), *kind, events.c.severity)
     await rollups.mark_pruned(connection, cells.subquery("gone"))
+    await keep_counted(connection, chosen)
     category = raw(events.c.category, dialect)
     deleted = await connection.execute(delete(events).where(*chosen).returning(category))
     return Counter(map(text_of, deleted.scalars()))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from store.event import Event
+from store.migrations import HEAD
 from tests.console.commands import evtop, stored
 from tests.console.unusable import HOSTILE
 from tests.pty_console import EVTOP as PROGRAM
@@ -47,7 +48,7 @@ def test_a_store_in_use_is_all_right(home: PrivateHome) -> None:
     stored(home, Event(event_type="a.b"))
     found = examined(home, 0)
     assert {result for result, _ in found.values()} <= {"ok", "skipped"}
-    assert found["store schema"][1] == "version 0002, up to date"
+    assert found["store schema"][1] == f"version {HEAD}, up to date"
     assert found["store write"][1] == "allowed (tried, and taken back)"
     lines = evtop(home, "doctor").stdout.splitlines()
     assert lines[-1] == "all is well"
@@ -86,7 +87,7 @@ def test_a_store_of_a_later_version_and_a_clock_that_is_ahead(home: PrivateHome)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE evtop_schema_version SET version_num = '9999'")
         connection.commit()
-    assert examined(home, 1)["store schema"] == ("broken", "version 9999, this evtop knows 0002")
+    assert examined(home, 1)["store schema"] == ("broken", f"version 9999, this evtop knows {HEAD}")
 
 
 def test_a_store_that_may_only_be_read_is_no_fault(home: PrivateHome) -> None:

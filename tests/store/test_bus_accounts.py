@@ -17,6 +17,11 @@ from redis.exceptions import NoPermissionError
 from monitor.feed import FeedOptions
 from monitor.model.arrivals import Link
 from store.bus import Disconnected, Messages, Subscribed
+from store.counters.check import CounterCheck
+from store.counters.flush import flush
+from store.counters.repository import CounterRepository
+from store.counters.rows import head_of
+from store.counters.tally import CounterKey
 from store.events import EventStore
 from store.recorder import Recorder
 from store.redis_bus import RETRY_MAX, RedisBus
@@ -30,7 +35,11 @@ from tests.waiting import until
 from tests.watch import watching
 
 DEADLINE = 20.0
-PASSWORDS = {"evtop-viewer": "v13wer@:/%?#+", "evtop-producer": "pr0ducer@:/%?#+"}
+PASSWORDS = {
+    "evtop-viewer": "v13wer@:/%?#+",
+    "evtop-producer": "pr0ducer@:/%?#+",
+    "evtop-worker": "w0rker@:/%?#+",
+}
 ADMIN = "admin"
 
 
@@ -149,6 +158,51 @@ async def test_both_accounts_do_all_they_have_to_and_nothing_is_refused(bus: Gua
     assert bus.refused == []
 
 
+async def test_what_is_counted_is_added_up_by_one_flushed_by_another_and_read_by_a_third(
+    bus: GuardedBus, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/events.db"
+    views = [
+        make_event(number, event_type="movie.viewed", resource_type="movie", resource_id="dune")
+        for number in range(1, 8)
+    ]
+    async with (
+        opened(bus.url("evtop-worker")) as worker,
+        opened(bus.url("evtop-viewer")) as viewer,
+        await EventStore.open(url, RedisBus(bus.url("evtop-producer"))) as store,
+    ):
+        await flush(store.database, worker.pending)
+        await store.create_many(views)
+        async with store.database.read() as connection:
+            epoch = (await head_of(connection)).epoch
+        assert await viewer.pending.get(epoch, [CounterKey("movie", "dune", "views")]) == [7]
+        counters = CounterRepository(store.database, viewer.pending)
+        assert (await counters.of("movie", "dune")).values == {"views": 7}
+        check = CounterCheck(store.database, worker.pending)
+        assert [difference async for difference in check.differences()] == []
+    assert bus.refused == []
+
+
+async def test_who_may_not_count_announces_all_the_same(tmp_path: Path) -> None:
+    with guarded(tmp_path, "+hincrby") as bus:
+        async with (
+            opened(bus.url("evtop-worker")) as worker,
+            await EventStore.open(
+                f"sqlite:///{tmp_path}/events.db", RedisBus(bus.url("evtop-producer"))
+            ) as store,
+            worker.subscribe() as signals,
+        ):
+            assert await anext(signals) == Subscribed()
+            await flush(store.database, worker.pending)
+            event = make_event(1, event_type="movie.viewed", resource_type="movie", resource_id="dune")
+            await store.create(event)
+            assert isinstance(await anext(signals), Messages)
+            # The next one to be announced also says that what was added up is not whole.
+            await store.create(make_event(2))
+            counters = CounterRepository(store.database, worker.pending)
+            assert (await counters.of("movie", "dune")).values == {"views": 1}
+
+
 @pytest.mark.pty
 def test_a_console_and_commands_with_passwords_in_files_get_by_on_them(
     bus: GuardedBus, home: PrivateHome
@@ -175,6 +229,10 @@ def test_a_console_and_commands_with_passwords_in_files_get_by_on_them(
         ("evtop-viewer", ["PSUBSCRIBE", "*"]),
         ("evtop-producer", ["SUBSCRIBE", "evtop:events"]),
         ("evtop-producer", ["PUBLISH", "others", "{}"]),
+        ("evtop-producer", ["HMGET", "evtop:c:1", "x"]),
+        ("evtop-producer", ["EXPIRE", "evtop:s:1", "1"]),
+        ("evtop-viewer", ["HSET", "evtop:c:1", "x", "1"]),
+        ("evtop-worker", ["PUBLISH", "others", "{}"]),
         *(
             (account, words.split())
             for account in PASSWORDS

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.bus import CHANNEL, Messages, Signal, Subscribed
+from store.counters.keys import Pending
 from store.database import Database
 from store.errors import StoreUnavailableError
 from store.event import Event
@@ -126,10 +127,10 @@ class WatchingBus(MemoryBus):
         super().__init__()
         self.held: list[int] = []
 
-    async def announce(self, events: Sequence[Event]) -> bool:
+    async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
         found = await self.store.repository.get([event.id for event in events])
         self.held.append(len(found))
-        return await super().announce(events)
+        return await super().announce(events, pending)
 
 
 async def test_events_are_committed_before_they_are_announced(tmp_path: Path) -> None:

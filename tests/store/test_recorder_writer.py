@@ -18,6 +18,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from store.bus import Bus
+from store.counters.keys import Pending
 from store.event import Event
 from store.memory_bus import MemoryBus
 from store.recorder import Recorder, RecorderOptions, SpoolSettings
@@ -49,9 +50,9 @@ class Announced(MemoryBus):
         super().__init__()
         self.calls: list[list[Event]] = []
 
-    async def announce(self, events: Sequence[Event]) -> bool:
+    async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
         self.calls.append(list(events))
-        return await super().announce(events)
+        return await super().announce(events, pending)
 
 
 def lock(url: str) -> sqlite3.Connection:
@@ -155,7 +156,7 @@ def test_a_bus_that_breaks_its_word_costs_no_event(
     url: str, caplog: pytest.LogCaptureFixture, fails: str
 ) -> None:
     class Broken(MemoryBus):
-        async def announce(self, events: Sequence[Event]) -> bool:
+        async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:
             raise ZeroDivisionError(PASSWORD_OF_NOWHERE)
 
     def open_bus() -> Bus:

@@ -96,9 +96,32 @@ def refusal(taxonomy: Taxonomy, event: Event) -> str:
     return str(caught.value)
 
 
+COUNTERS: dict[str, dict[str, int | str]] = {
+    "movie.viewed": {"views": 1},
+    "movie.downloaded": {"downloads": 1},
+    "movie.rated": {"ratings": 1, "rating_sum": "rating"},
+    "movie.liked": {"likes": 1},
+    "movie.unliked": {"likes": -1},
+    "movie.watchlisted": {"watchlists": 1},
+    "movie.unwatchlisted": {"watchlists": -1},
+    "actor.viewed": {"views": 1},
+    "tag.viewed": {"views": 1},
+    "content.viewed": {"views": 1},
+    "content.rated": {"ratings": 1, "rating_sum": "rating"},
+    "playback.started": {"plays": 1},
+    "playback.completed": {"completions": 1},
+}
+
+
 def test_the_shipped_types_have_their_category_severity_and_required_resource() -> None:
     expected = [
-        EventType(name, category, NOT_INFO.get(name, "info"), name in ABOUT_CONTENT)
+        EventType(
+            name,
+            category,
+            NOT_INFO.get(name, "info"),
+            name in ABOUT_CONTENT,
+            counters=tuple(COUNTERS.get(name, {}).items()),
+        )
         for category, names in SHIPPED_TYPES.items()
         for name in names.split()
     ]
@@ -189,7 +212,9 @@ def test_what_a_file_leaves_out_of_a_known_type_stays(files: Files) -> None:
         'types."content.viewed" = { severity = "none" }',
         'types."content.viewed".category = "views"\ntypes."job.failed".severity = "warning"',
     )
-    assert taxonomy["content.viewed"] == EventType("content.viewed", "views", None, requires_resource=True)
+    assert taxonomy["content.viewed"] == EventType(
+        "content.viewed", "views", None, requires_resource=True, counters=(("views", 1),)
+    )
     assert taxonomy["job.failed"] == EventType("job.failed", "system", "warning")
     assert SHIPPED["job.failed"] == EventType("job.failed", "system", "error")
 
@@ -214,11 +239,31 @@ def test_one_voice_for_strict_makes_it_strict(files: Files, argument: bool, firs
             "own.toml:4: unknown key 'severty' of 'door.forced'; did you mean 'severity'?",
         ),
         (
-            '[types]\n"a.b" = {}\n"door.forced" = { category = "a", counts = 1 }\n',
+            '[types]\n"a.b" = {}\n"door.forced" = { category = "a", weight = 1 }\n',
             (
-                "own.toml:3: unknown key 'counts' of 'door.forced';"
-                " known: category, severity, requires_resource, deprecated_names"
+                "own.toml:3: unknown key 'weight' of 'door.forced';"
+                " known: category, severity, requires_resource, deprecated_names, counters"
             ),
+        ),
+        *(
+            (
+                f'[types]\n"a.b" = {{ counters = {counters} }}',
+                (
+                    "own.toml:2: 'counters' of 'a.b' must be a table of names in lower case, each with a whole number"
+                    ' but 0, or the path of one in the metadata, as in { likes = 1, points = "rating" }'
+                ),
+            )
+            for counters in (
+                "1",
+                "{ Likes = 1 }",
+                "{ likes = 0 }",
+                "{ likes = 1.5 }",
+                "{ likes = true }",
+                "{ likes = 1000001 }",
+                '{ likes = "" }',
+                '{ likes = "a..b" }',
+                "{ likes = [1] }",
+            )
         ),
         (
             '[types."a.b"]\nseverity = "info"\n\n[types."a.c"]\nseverity = "fatal"\n',
