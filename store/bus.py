@@ -17,6 +17,7 @@ from store.wire import encode
 
 if TYPE_CHECKING:
     from store.counters.redis_pending import RedisPending
+    from store.read_models import ReadModels
 
 CHANNEL = "evtop:events"
 """Carries every announcement. `resource_channel` names the ones of one resource."""
@@ -94,6 +95,11 @@ class Bus(Protocol):
     @property
     def pending(self) -> RedisPending | None:
         """What counters got since they were flushed; None for a bus that adds nothing up."""
+        ...
+
+    @property
+    def read_models(self) -> ReadModels:
+        """What is costly to work out, kept for a while by a bus that can."""
         ...
 
     async def announce(self, events: Sequence[Event], pending: Pending | None = None) -> bool:

@@ -20,6 +20,8 @@ from store.event import Event
 from store.event_counts import Bucket, Facet
 from store.event_filter import EVERY_EVENT, EventFilter
 from store.event_selection import Cursor
+from store.figures.snapshots import SnapshotRepository
+from store.read_models import ReadModels
 from store.repository import EventRepository
 from store.taxonomy import active
 
@@ -38,6 +40,8 @@ class EventStore:
         self._bus = bus
         self.repository = EventRepository(database)
         self.dead_letters = DeadLetterRepository(database)
+        self.snapshots = SnapshotRepository(database)
+        self.read_models = ReadModels(None) if bus is None else bus.read_models
         self.counters = CounterRepository(database, None if bus is None else bus.pending)
 
     @classmethod

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from store.bus import BATCH_MAX, CHANNEL, Disconnected, Messages, Signal, Subscribed, addressed, new_producer
 from store.counters.keys import Pending
 from store.event import Event
+from store.read_models import ReadModels
 
 
 class MemoryBus:
@@ -22,6 +23,8 @@ class MemoryBus:
 
     pending = None
     """It adds up nothing of what counters get."""
+    read_models = ReadModels(None)
+    """It keeps nothing."""
 
     def __init__(self, *, producer: str | None = None, capacity: int = 10_000) -> None:
         self._producer = producer or new_producer()

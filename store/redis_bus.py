@@ -27,6 +27,7 @@ from store.bus import CHANNEL, Disconnected, Signal, addressed, new_producer
 from store.counters.keys import Pending
 from store.counters.redis_pending import RedisPending
 from store.event import Event
+from store.read_models import ReadModels, invalidated_by, version_key
 from store.redis_listener import RedisListener
 from store.signing import Signer
 
@@ -91,6 +92,8 @@ class RedisBus:
         self._client = Redis(connection_pool=self._pool)
         self.pending = RedisPending(self._client)
         """What counters got since they were flushed."""
+        self.read_models = ReadModels(self._client)
+        """What is costly to work out, for ten minutes."""
         self._turn = asyncio.Lock()
         self._sequence = 0
         self._failures = 0
@@ -152,11 +155,14 @@ class RedisBus:
                 for channel, payload in addressed(event, self.producer, sequence, self._signer):
                     pipeline.publish(channel, payload)  # pyright: ignore[reportUnknownMemberType]
             counting = self.pending.add_to(pipeline, pending)
+            outdated = invalidated_by(events)
+            for name in outdated:
+                pipeline.incr(version_key(name))
             # The pipeline's own error would quote the command, and with it the event.
             replies: list[object] = await pipeline.execute(raise_on_error=False)
-        announced = len(replies) - counting
-        self.pending.settle(pending, replies[announced:])
-        # A server that counts nothing announces all the same.
+        announced = len(replies) - counting - len(outdated)
+        self.pending.settle(pending, replies[announced : announced + counting])
+        # A server that counts nothing, or caches nothing, announces all the same.
         for reply in replies[:announced]:
             if isinstance(reply, RedisError):
                 raise reply

@@ -34,7 +34,9 @@ class EventType:
 
     `severity` is the default, None for none. `requires_resource` asks for a resource id; as a text it also asks
     for a resource of this type. An event under one of `deprecated_names` is recorded under `name`. `counters` are
-    what it adds to counters of its resource: a number, or as a text the path of a number in its metadata.
+    what it adds to counters of its resource: a number, or as a text the path of a number in its metadata. `provider`
+    is the path of the name of who provided what the event is about. `invalidates` names read models that are no longer
+    right after it.
     """
 
     name: str
@@ -43,6 +45,8 @@ class EventType:
     requires_resource: bool | str = False
     deprecated_names: tuple[str, ...] = ()
     counters: tuple[tuple[str, int | str], ...] = ()
+    provider: str | None = None
+    invalidates: tuple[str, ...] = ()
 
     @classmethod
     def assumed(cls, name: str) -> EventType:
@@ -68,6 +72,12 @@ class Taxonomy:
             known.name: known.counters for known in self._types.values() if known.counters
         }
         """What events of a type add to counters, for the types that count."""
+        self.providers = {known.name: known.provider for known in self._types.values() if known.provider}
+        """Where events of a type name their provider, for the types that do."""
+        self.invalidating = {
+            known.name: known.invalidates for known in self._types.values() if known.invalidates
+        }
+        """The read models that are no longer right after an event of a type."""
 
     @classmethod
     @cache

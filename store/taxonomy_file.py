@@ -19,6 +19,8 @@ FILE_MAX_BYTES = 1024 * 1024
 """A larger file is refused without being parsed."""
 
 _COUNTER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PROVIDER = re.compile(r"[\w-]{1,64}(\.[\w-]{1,64}){0,7}")
+_READ_MODEL = re.compile(r"[a-z][a-z0-9_:.-]{0,63}")
 _COUNTS_MAX = 1_000_000
 _EVENT_TYPE = TypeAdapter[str](EventTypeName)
 _CATEGORY = TypeAdapter[str](Category)
@@ -173,12 +175,27 @@ def _counters(value: object) -> tuple[tuple[str, int | str], ...]:
     return tuple(cast("dict[str, int | str]", named).items())
 
 
+def _provider(value: object) -> str:
+    if not isinstance(value, str) or not _PROVIDER.fullmatch(value):
+        raise ValueError('the path of a name in the metadata, as in "indexer"')
+    return value
+
+
+def _invalidates(value: object) -> tuple[str, ...]:
+    names = cast("list[object]", value) if isinstance(value, list) else [None]
+    if not all(isinstance(name, str) and _READ_MODEL.fullmatch(name) for name in names):
+        raise ValueError('a list of read models, as in ["featured"]')
+    return tuple(cast("list[str]", names))
+
+
 _KEYS: Mapping[str, Callable[[object], object]] = {
     "category": _category,
     "severity": _severity,
     "requires_resource": _requires_resource,
     "deprecated_names": _deprecated_names,
     "counters": _counters,
+    "provider": _provider,
+    "invalidates": _invalidates,
 }
 """The keys of a type, each the field of `EventType` of the same name, with what reads its value.
 

@@ -34,7 +34,7 @@ SHIPPED_TYPES = {
     "system": "indexer.health_changed download_client.health_changed job.executed job.cancelled job.failed",
     "auth": "user.login user.logout settings.changed",
     "interaction": "movie.viewed movie.downloaded movie.rated movie.liked movie.unliked movie.watchlisted"
-    " movie.unwatchlisted actor.viewed tag.viewed search.performed recommendation.clicked",
+    " movie.unwatchlisted actor.viewed tag.viewed search.performed recommendation.shown recommendation.clicked",
     "admin": "featured.item.created featured.item.updated featured.item.removed",
     "activity": "search.query search_result.clicked content.viewed content.rated playback.started"
     " playback.paused playback.resumed playback.completed playback.abandoned profile.updated preference.changed",
@@ -96,6 +96,7 @@ def refusal(taxonomy: Taxonomy, event: Event) -> str:
     return str(caught.value)
 
 
+ABOUT_INDEXER = {"download.initiated", "download.completed", "download.cancelled", "download.failed"}
 COUNTERS: dict[str, dict[str, int | str]] = {
     "movie.viewed": {"views": 1},
     "movie.downloaded": {"downloads": 1},
@@ -121,6 +122,8 @@ def test_the_shipped_types_have_their_category_severity_and_required_resource() 
             NOT_INFO.get(name, "info"),
             name in ABOUT_CONTENT,
             counters=tuple(COUNTERS.get(name, {}).items()),
+            provider="indexer" if name in ABOUT_INDEXER else None,
+            invalidates=("featured",) if name.startswith("featured.item.") else (),
         )
         for category, names in SHIPPED_TYPES.items()
         for name in names.split()
@@ -242,7 +245,7 @@ def test_one_voice_for_strict_makes_it_strict(files: Files, argument: bool, firs
             '[types]\n"a.b" = {}\n"door.forced" = { category = "a", weight = 1 }\n',
             (
                 "own.toml:3: unknown key 'weight' of 'door.forced';"
-                " known: category, severity, requires_resource, deprecated_names, counters"
+                " known: category, severity, requires_resource, deprecated_names, counters, provider, invalidates"
             ),
         ),
         *(

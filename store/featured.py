@@ -1,0 +1,75 @@
+"""What a catalogue site features now: the first read model, by what editors did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store.event import Event
+from store.event_filter import EventFilter
+from store.event_selection import Cursor
+from store.query.syntax import Compare, Field, Op, Or
+from store.repository import EventRepository
+
+MODEL = "featured"
+CREATED, UPDATED, REMOVED = "featured.item.created", "featured.item.updated", "featured.item.removed"
+PLACES_MAX = 50
+EVENTS_MAX = 5_000
+"""Events that are looked at, the newest: what was featured before them and never touched since is not known."""
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturedItem:
+    """What is shown at a place, and since when."""
+
+    place: str
+    title: str | None
+    resource_type: str | None
+    resource_id: str | None
+    since: datetime
+
+    def plain(self) -> dict[str, Any]:
+        """As values that JSON has."""
+        return {
+            "place": self.place,
+            "title": self.title,
+            "resource_type": self.resource_type,
+            "resource_id": self.resource_id,
+            "since": self.since.isoformat(),
+        }
+
+
+async def featured_items(repository: EventRepository) -> list[FeaturedItem]:
+    """What is featured by the latest event of each place, by the names of places.
+
+    Raises:
+        StoreUnavailableError: the database failed.
+    """
+    types = tuple(Compare(Field.TYPE, Op.EQ, name) for name in (CREATED, UPDATED, REMOVED))
+    chosen = EventFilter(query=Or(types))
+    latest: dict[str, Event] = {}
+    page = await repository.newest(_PAGE, chosen)
+    looked_at = len(page)
+    while page:
+        for event in page:
+            if event.resource_id is not None:
+                latest.setdefault(event.resource_id, event)
+        if len(page) < _PAGE or looked_at >= EVENTS_MAX:
+            break
+        page = await repository.before(Cursor.of(page[-1]), _PAGE, chosen)
+        looked_at += len(page)
+    shown = [_item(place, event) for place, event in sorted(latest.items()) if event.event_type != REMOVED]
+    return shown[:PLACES_MAX]
+
+
+def _item(place: str, event: Event) -> FeaturedItem:
+    title = event.metadata.get("title")
+    return FeaturedItem(
+        place,
+        title if isinstance(title, str) else None,
+        event.secondary_resource_type,
+        event.secondary_resource_id,
+        event.inserted_at,
+    )
