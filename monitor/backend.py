@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from monitor.errors import StartError
@@ -25,6 +27,11 @@ from store.event import Event
 from store.event_filter import EventFilter
 from store.event_selection import BEFORE_ALL, Cursor, Selection
 from store.events import EventStore
+from store.featured import MODEL, featured_items
+from store.featured_item import FeaturedItem
+from store.figures.computing import figures_of
+from store.figures.figures import Figures
+from store.figures.period import Period
 from store.query.syntax import Node
 from store.redis_bus import RedisBus
 from store.signing import Signer
@@ -32,6 +39,8 @@ from store.status import missing_file
 
 MinuteCount = tuple[int, str | None, int]
 """First minute of a bar, severity, number."""
+SNAPSHOT_LIFE = timedelta(minutes=35)
+"""How old stored figures may be: a little older than a worker lets them get."""
 
 
 class Backend:
@@ -136,6 +145,35 @@ class Backend:
     ) -> list[tuple[tuple[str | None, ...], int]]:
         """The most frequent values of the fields `names` together among the stored events of `chosen`."""
         return await self.store.repository.combinations(names, chosen, limit)
+
+    async def figures(self, period: Period, *, anew: bool = False) -> AsyncGenerator[Figures]:
+        """The figures of `period`: those that a worker stored lately, else worked out, in two steps.
+
+        The last hour is always worked out: half an hour ago it was another one.
+        """
+        now = self._now()
+        if not anew and period is not Period.HOUR:
+            stored = await self.store.snapshots.get(period)
+            if stored is not None and timedelta() <= now - stored.computed_at <= SNAPSHOT_LIFE:
+                yield stored
+                return
+        async with aclosing(figures_of(self.store.database, period, now)) as steps:
+            async for figures in steps:
+                yield figures
+
+    async def featured(self) -> list[FeaturedItem]:
+        """What is featured now, by a copy that is dropped when that changes."""
+
+        async def compute() -> list[dict[str, Any]]:
+            return [item.plain() for item in await featured_items(self.store.repository)]
+
+        model = await self.store.read_models.get(MODEL, compute, self._now())
+        items = FeaturedItem.all_from(model.value)
+        return await featured_items(self.store.repository) if items is None else items
+
+    async def counters(self, resource_type: str, resource_id: str) -> Mapping[str, int]:
+        """What events counted for a resource, every stored event included."""
+        return (await self.store.counters.of(resource_type, resource_id)).values
 
     async def record(self, events: Sequence[Event]) -> None:
         """Store `events` and announce them; those that are stored already are left alone.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
 from store.event import Event
 from store.event_filter import EventFilter
 from store.event_selection import Cursor
+from store.featured_item import FeaturedItem
 from store.query.syntax import Compare, Field, Op, Or
 from store.repository import EventRepository
 
@@ -18,27 +15,6 @@ PLACES_MAX = 50
 EVENTS_MAX = 5_000
 """Events that are looked at, the newest: what was featured before them and never touched since is not known."""
 _PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class FeaturedItem:
-    """What is shown at a place, and since when."""
-
-    place: str
-    title: str | None
-    resource_type: str | None
-    resource_id: str | None
-    since: datetime
-
-    def plain(self) -> dict[str, Any]:
-        """As values that JSON has."""
-        return {
-            "place": self.place,
-            "title": self.title,
-            "resource_type": self.resource_type,
-            "resource_id": self.resource_id,
-            "since": self.since.isoformat(),
-        }
 
 
 async def featured_items(repository: EventRepository) -> list[FeaturedItem]:

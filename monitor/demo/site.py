@@ -23,6 +23,7 @@ from store.recording import GUEST, Actor, Records, Resource, fields_of
 
 GUEST_SHARE = 0.3
 FRUITLESS_SHARE = 0.2
+SHOWN_FOR_A_CLICK = 36
 WATCHED_SHARE = 0.9
 """Played to here, a title counts as watched."""
 PLAYERS_MAX = 200
@@ -104,14 +105,11 @@ class Site:
 
     def follow_recommendation(self, name: str) -> None:
         """`name` opens a movie that the site proposed."""
-        movie = self._movie()
-        self._about(
-            name,
-            "recommendation.clicked",
-            movie,
-            place=self._random.choice(SHELVES),
-            rank=self._random.randint(1, 12),
-        )
+        movie, place = self._movie(), self._random.choice(SHELVES)
+        shown = Resource("shelf", place)
+        self._visit(name, "recommendation.shown", shown, place=place, count=SHOWN_FOR_A_CLICK)
+        rank = self._random.randint(1, 12)
+        self._about(name, "recommendation.clicked", movie, place=place, rank=rank)
 
     def feature(self, name: str) -> None:
         """The administrator `name` changes what one place of the site features."""

@@ -31,6 +31,8 @@ ASCII_SIGNS = str.maketrans(
     {
         **_SIGNS,
         **{sign: plain for plain, signs in _EDGES.items() for sign in signs},
+        # Points of a line, by how many there are.
+        **{chr(0x2800 + dots): " .:+*#"[min(5, (dots.bit_count() + 1) // 2)] for dots in range(256)},
         # Pictures of control characters: that there was one is said by the style, too.
         **dict.fromkeys(map(chr, range(0x2400, 0x2425)), "?"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
@@ -19,6 +19,9 @@ from monitor.widgets.status_line import StatusLine, Vitals
 from monitor.zone import Zone, lasted
 from store.event import Event
 from store.event_filter import EventFilter
+from store.featured_item import FeaturedItem
+from store.figures.figures import Figures
+from store.figures.period import Period
 from store.query.syntax import Node
 
 if TYPE_CHECKING:
@@ -78,6 +81,18 @@ class Reader(Protocol):
         self, names: Sequence[str], chosen: EventFilter, limit: int
     ) -> list[tuple[tuple[str | None, ...], int]]:
         """The most frequent values of the fields `names` together, with how many events of `chosen` have them."""
+        ...
+
+    def figures(self, period: Period, *, anew: bool = False) -> AsyncGenerator[Figures]:
+        """The figures of `period` as far as they are known, then whole; those worked out lately, unless `anew`."""
+        ...
+
+    async def featured(self) -> list[FeaturedItem]:
+        """What is featured now."""
+        ...
+
+    async def counters(self, resource_type: str, resource_id: str) -> Mapping[str, int]:
+        """What events counted for a resource."""
         ...
 
     async def known_types(self) -> list[str]:

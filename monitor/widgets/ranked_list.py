@@ -51,7 +51,7 @@ class RankedList(LineList):
     def line_parts(self, index: int, width: int) -> list[Part]:
         """What the entry is, in one line."""
         entry = self._entries[index]
-        number = f" {entry.number:,}"
+        number = f" {entry.told or f'{entry.number:,}'}"
         parts: list[Part] = []
         if entry.errors is not None:
             share = 100 * entry.errors / entry.number if entry.number else 0.0
@@ -60,8 +60,8 @@ class RankedList(LineList):
         parts.append((f"{number:>8}", ""))
         room = width - sum(len(text) for text, _ in parts)
         bar_room = room // 3 if width >= BAR_FROM else 0
-        longest = max(entry.number for entry in self._entries)
-        bar = BAR * max(1, bar_room * entry.number // longest) if bar_room else ""
+        longest = max(1, *(each.number for each in self._entries))
+        bar = BAR * max(1, bar_room * entry.number // longest) if bar_room and entry.number else ""
         return [
             (fit(clean(entry.name), max(1, room - bar_room - 1)), ""),
             (" ", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
@@ -80,18 +81,21 @@ class Figures:
     lists: Lists | None = None
 
 
-_ADAPTER = TypeAdapter(Figures)
+@cache
+def _adapter() -> TypeAdapter[Figures]:
+    # Made when it is needed: to make it costs more than the first paint may wait for.
+    return TypeAdapter(Figures)
 
 
 def to_json(figures: Figures) -> str:
     """`figures` as JSON."""
-    return _ADAPTER.dump_json(figures).decode()
+    return _adapter().dump_json(figures).decode()
 
 
 def from_json(text: str | bytes) -> Figures | None:
     """Figures from JSON; None for text that holds none, which something else may have put there."""
     try:
-        figures = _ADAPTER.validate_json(text)
+        figures = _adapter().validate_json(text)
     except (ValidationError, RecursionError):
         return None
     fits = len(figures.events) == len(figures.errors) == figures.period.bars
@@ -100,4 +104,4 @@ def from_json(text: str | bytes) -> Figures | None:
 
 def to_plain(figures: Figures) -> dict[str, Any]:
     """`figures` as values that JSON has."""
-    return _ADAPTER.dump_python(figures, mode="json")
+    return _adapter().dump_python(figures, mode="json")

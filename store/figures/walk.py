@@ -11,15 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.event_filter import EventFilter
 from store.event_tallies import Tally, scan_conditions, scanned
 from store.figures.figures import Entries, Entry, Lists
+from store.figures.kinds import CLICKED, FRUITLESS, SEARCHES, SHOWN
 from store.figures.metadata_text import text_at
 from store.figures.ranking import Ranking
 from store.tables import events
 from store.taxonomy import Taxonomy
 
-SEARCHES = frozenset({"search.performed", "search.query", "search.manual"})
-"""The types of events by which somebody looked for what is under `query` in their metadata."""
-FRUITLESS = "no_results"
-SHOWN, CLICKED = "recommendation.shown", "recommendation.clicked"
 _ERROR = "error"
 _NAME_MAX = 200
 """Characters of a name or a search that are kept apart."""

@@ -46,9 +46,9 @@ class Entry(Protocol):
 class CatalogueEvents(TypedEvents):
     """What visitors of a catalogue do: the actor is the visitor, a user or a guest.
 
-    The resource is `movie/<id>`, `actor/<id>`, `tag/<id>` or `search/<scope>`; that of a featured item is the
-    place where it is shown, `featured_item/<place>`, with the movie as secondary resource. Metadata, of which
-    None is left out; those of a visitor have `ip`, `user_agent`, `device_id` and `region` besides:
+    The resource is `movie/<id>`, `actor/<id>`, `tag/<id>`, `search/<scope>` or `shelf/<place>`; that of a featured
+    item is the place where it is shown, `featured_item/<place>`, with the movie as secondary resource. Metadata, of
+    which None is left out; those of a visitor have `ip`, `user_agent`, `device_id` and `region` besides:
 
     =========================  ==============================================================================
     every `movie.*`            `title`, `year`; those below besides
@@ -56,6 +56,7 @@ class CatalogueEvents(TypedEvents):
     `movie.rated`              `rating`
     `actor.viewed`, `tag.viewed`  `name`
     `search.performed`         `query`, `entity_type`, `filters`, `result_count`; found, or no_results (warning)
+    `recommendation.shown`     `place`, `count`
     `recommendation.clicked`   `title`, `year`, `place`, `rank` (from 1)
     every `featured.item.*`    `title`
     =========================  ==============================================================================
@@ -129,6 +130,12 @@ class CatalogueEvents(TypedEvents):
             "result_count": result_count,
         }
         return Statement(actor_of(visitor), ("search", scope), None, status, severity, facts)
+
+    @records("recommendation.shown")
+    def recommendation_shown(self, visitor: Visitor, *, count: int, place: str | None = None) -> Statement:
+        """A visitor was shown so many proposals at this place, all in one event."""
+        facts = {**whereabouts(visitor), "place": place, "count": count}
+        return Statement(actor_of(visitor), ("shelf", place or "site"), metadata=facts)
 
     @records("recommendation.clicked")
     def recommendation_clicked(

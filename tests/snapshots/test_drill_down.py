@@ -8,6 +8,7 @@ from monitor.screens.actor import ActorScreen
 from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.widgets.timeline_view import TimelineView
+from store.figures.period import Period
 from tests.snapshots.conftest import Drawn, at_every_size
 from tests.snapshots.scenes import Scene
 from tests.waiting import until
@@ -101,9 +102,44 @@ def test_dashboard(drawn: Drawn) -> None:
         await pilot.press("5")
         screen = scene.app.screen
         assert isinstance(screen, DashboardScreen)
-        await until(lambda: screen._figures and screen._figures.resources is not None)
+        await until(lambda: screen._figures and screen._figures.lists is not None)
 
     assert drawn(act=open_dashboard)
+
+
+@at_every_size
+def test_dashboard_of_a_catalogue(drawn: Drawn) -> None:
+    """What was viewed, downloaded and liked most, searches, recommendations with the share that was clicked.
+
+    The last list is what is featured now, each with how long it has been.
+    """
+
+    async def open_catalogue(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("5", "v")
+        screen = scene.app.screen
+        assert isinstance(screen, DashboardScreen)
+        await until(lambda: screen._featured is not None)
+
+    assert drawn(act=open_catalogue)
+
+
+@at_every_size
+def test_dashboard_of_times(drawn: Drawn) -> None:
+    """The last day: two lines of braille, errors in red, each with its highest number, and a row for each weekday.
+
+    Both ends of the lines have their time; the busiest hour of the week is the darkest.
+    """
+
+    async def open_times(scene: Scene, pilot: Pilot[None]) -> None:
+        await pilot.press("5", "v", "v", "Z")
+        screen = scene.app.screen
+        assert isinstance(screen, DashboardScreen)
+        await until(lambda: screen._figures and screen._period is Period.DAY and screen._featured is not None)
+        await until(
+            lambda: screen._figures and screen._figures.period is Period.DAY and screen._figures.lists
+        )
+
+    assert drawn(act=open_times)
 
 
 @at_every_size

@@ -221,6 +221,9 @@ CALLS: dict[str, Callable[[Records], bool]] = {
     "search.performed": lambda to: CatalogueEvents(to).search_performed(
         "harbor", GUEST, result_count=0, entity_type="movie", filters={"year_from": 2015}
     ),
+    "recommendation.shown": lambda to: CatalogueEvents(to).recommendation_shown(
+        VISITOR, count=12, place="home-row-1"
+    ),
     "recommendation.clicked": lambda to: CatalogueEvents(to).recommendation_clicked(
         MOVIE, VISITOR, place="home-row-1", rank=2
     ),
