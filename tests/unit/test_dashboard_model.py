@@ -113,7 +113,7 @@ def test_the_catalogue_has_counters_clicks_and_what_is_featured() -> None:
     clicked = shown["Recommendations clicked"]
     assert [entry.name for entry in clicked.entries or ()] == ["home", "(no place)"]
     assert clicked.told == "3 of 60 shown, 5.0 %"
-    first, second = shown["Featured now, since"].entries or ()
+    first, second = list(shown["Featured now, since"].entries or ())
     assert (first.name, first.told, first.target) == ("hero: Dune", "2 d", ResourceName("movie", "dune"))
     assert (second.name, second.told) == ("side: ?", "0 s")
 
