@@ -140,6 +140,11 @@ class EvtopApp(FollowingApp):
             ResourceScreen(subject) if isinstance(subject, ResourceName) else ActorScreen(subject)
         )
 
+    def replace_page(self, subject: PageSubject) -> None:
+        """Show the page of a resource or an actor in the place of the present one."""
+        self.pop_screen()
+        self.open_page(subject)
+
     def show_events(self, shown: Filter) -> None:
         """Go back to the live screen, with this filter."""
         while len(self.screen_stack) > 1:

@@ -36,7 +36,7 @@ class EventType:
     for a resource of this type. An event under one of `deprecated_names` is recorded under `name`. `counters` are
     what it adds to counters of its resource: a number, or as a text the path of a number in its metadata. `provider`
     is the path of the name of who provided what the event is about. `invalidates` names read models that are no longer
-    right after it.
+    right after it. `ends` are the types of events whose work an event of this type ends, of the same resource.
     """
 
     name: str
@@ -47,6 +47,7 @@ class EventType:
     counters: tuple[tuple[str, int | str], ...] = ()
     provider: str | None = None
     invalidates: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
     @classmethod
     def assumed(cls, name: str) -> EventType:
@@ -78,6 +79,8 @@ class Taxonomy:
             known.name: known.invalidates for known in self._types.values() if known.invalidates
         }
         """The read models that are no longer right after an event of a type."""
+        self.ends = {known.name: known.ends for known in self._types.values() if known.ends}
+        """The types whose work an event of a type ends."""
 
     @classmethod
     @cache

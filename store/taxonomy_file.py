@@ -155,7 +155,7 @@ def _requires_resource(value: object) -> bool | str:
     return resource_type
 
 
-def _deprecated_names(value: object) -> tuple[str, ...]:
+def _event_types(value: object) -> tuple[str, ...]:
     names = cast("list[object]", value) if isinstance(value, list) else [None]
     if not all(_valid(_EVENT_TYPE, name) for name in names):
         raise ValueError('a list of event types, as in ["noun.verb"]')
@@ -192,10 +192,11 @@ _KEYS: Mapping[str, Callable[[object], object]] = {
     "category": _category,
     "severity": _severity,
     "requires_resource": _requires_resource,
-    "deprecated_names": _deprecated_names,
+    "deprecated_names": _event_types,
     "counters": _counters,
     "provider": _provider,
     "invalidates": _invalidates,
+    "ends": _event_types,
 }
 """The keys of a type, each the field of `EventType` of the same name, with what reads its value.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -36,8 +36,8 @@ LOOKED_AT = 5_000
 
 Name = Annotated[str, typer.Argument(metavar="TYPE/ID", help="A resource, as in download/9f3a.")]
 Who = Annotated[str, typer.Argument(metavar="ACTOR", help="An actor, as in user:42, job:rss-sync or system.")]
-Known = tuple[int, datetime | None, list["Event"]]
-"""How many events there are, when the first was, and the newest of them."""
+Known = tuple[int, datetime | None, list["Event"], dict[str, int]]
+"""How many events there are, when the first was, the newest of them, and what they counted."""
 
 
 def resource(
@@ -46,18 +46,20 @@ def resource(
     """Print all about a resource, in both its roles: status, how it changed, who touched it, what stands beside it."""
     from monitor.model.resource import resource_facts
     from monitor.model.subjects import ResourceName
+    from store.taxonomy import active
 
     kind, slash, identifier = name.partition("/")
     if not (kind and slash and identifier):
         fail(f"{name!r} is no resource; write it like download/9f3a")
     subject, written = ResourceName(kind, identifier), chosen_zone(zone)
-    count, first, events = _read(demo, subject)
-    facts = resource_facts(events, subject)
+    count, first, events, counters = _read(demo, subject)
+    facts = resource_facts(events, subject, active().ends)
     with suppress(BrokenPipeError):
         if output is Output.JSON:
-            write_json({"resource": name, "events": count, "first": first, **asdict(facts)})
+            known = {"resource": name, "events": count, "first": first, "counters": counters}
+            write_json({**known, **asdict(facts)})
         else:
-            _write(name, count, first, _resource_lines(facts, written), written)
+            _write(name, count, first, _resource_lines(facts, counters, written), written)
         _say_how_many(count)
 
 
@@ -67,7 +69,7 @@ def actor(who: Who, output: TableOrJson = Output.TEXT, zone: ZoneName = None, de
     from monitor.model.subjects import ActorName
 
     subject, written = ActorName(who), chosen_zone(zone)
-    count, first, events = _read(demo, subject)
+    count, first, events, _ = _read(demo, subject)
     facts = actor_facts(events)
     with suppress(BrokenPipeError):
         if output is Output.JSON:
@@ -93,10 +95,11 @@ async def _known(settings: Settings, subject: PageSubject) -> Known:
         reader = Backend(store, None)
         if isinstance(subject, ResourceName):
             count, first = await reader.resource_span(*subject)
-            return count, first, await store.repository.resource_events(*subject, LOOKED_AT)
+            newest = await store.repository.resource_events(*subject, LOOKED_AT)
+            return count, first, newest, dict(await reader.counters(*subject))
         chosen = EventFilter(query=subject.query)
         count, first = await reader.span(chosen)
-        return count, first, await store.repository.newest(LOOKED_AT, chosen)
+        return count, first, await store.repository.newest(LOOKED_AT, chosen), {}
 
 
 def _say_how_many(count: int) -> None:
@@ -120,13 +123,23 @@ def _write(
             write(f"  {label:<11} {text}")
 
 
-def _resource_lines(facts: ResourceFacts, zone: Zone) -> list[tuple[str, str]]:
+def _resource_lines(facts: ResourceFacts, counters: Mapping[str, int], zone: Zone) -> list[tuple[str, str]]:
+    from monitor.model.lifecycle import took
     from monitor.zone import age, iso
 
+    passage, work = facts.passage, ""
+    if passage is not None:
+        done = (
+            f"{passage.began_with} to {passage.ended_with}"
+            if passage.ended
+            else f"since {passage.began_with}"
+        )
+        work = f"{took(passage.seconds(datetime.now(UTC)))}, {done}"
     status, now = facts.status, datetime.now(UTC)
     since = "" if status is None else f", since {iso(status.since, zone.written, 'seconds')}"
     changes = [f"{span.status} {iso(span.since, zone.written, 'seconds')}" for span in facts.statuses[-12:]]
     return [
+        ("title", facts.title or ""),
         (
             "status",
             "none reported" if status is None else f"{status.status} for {age(status.since, now)}{since}",
@@ -134,6 +147,8 @@ def _resource_lines(facts: ResourceFacts, zone: Zone) -> list[tuple[str, str]]:
         *_went_wrong(facts.errors, facts.warnings),
         ("in 2nd role", f"{facts.as_secondary:,}" if facts.as_secondary else ""),
         ("history", ", ".join(reversed(changes))),
+        ("took", work),
+        ("counters", _named(tuple(counters.items()))),
         ("actors", _named(facts.actors)),
         ("with", _named(facts.related)),
     ]

@@ -159,6 +159,10 @@ class Console(Protocol):
         """Show the page of a resource or an actor on top of this screen."""
         ...
 
+    def replace_page(self, subject: PageSubject) -> None:
+        """Show the page of a resource or an actor in the place of this screen."""
+        ...
+
     def open_screen(
         self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None
     ) -> None:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from textual.binding import Binding
+
+from monitor.errors import read_failure
+from monitor.model.arrivals import Arrivals
+from monitor.model.lifecycle import Passage, usual
 from monitor.model.resource import resource_facts
 from monitor.model.rows import SortKey
 from monitor.model.subjects import ResourceName
-from monitor.screens.console_screen import Selection
+from monitor.screens.console_screen import Reader, Selection
 from monitor.screens.subject_page import SubjectPage
+from monitor.text import clean
 from monitor.widgets.alert_line import alert_parts
 from monitor.widgets.lines import Part
-from monitor.widgets.resource_lines import label, resource_lines
+from monitor.widgets.resource_lines import Known, label, resource_lines
 from monitor.widgets.subject_header import BORDERS
 from store.event import Event
+from store.query.syntax import Compare, Field, Op, Or
+from store.taxonomy import active
 
 ALERTS_MAX = 3
+MORE_EVERY = 2.0
+"""Seconds between two looks at what all its events count."""
+ALIKE_READ = 1_000
+"""Events that tell how long others take, the newest."""
+OTHERS_READ = 200
+"""Events among which the next resource is looked for."""
 
 
 class ResourceScreen(SubjectPage):
@@ -23,25 +39,95 @@ class ResourceScreen(SubjectPage):
 
     kind = "resource"
 
+    BINDINGS = [
+        Binding("greater_than_sign", "other(1)", "Next / previous resource of its type", id="resource.next"),
+        Binding(
+            "less_than_sign", "other(-1)", "Next / previous resource of its type", id="resource.previous"
+        ),
+    ]
+
     def __init__(self, name: ResourceName) -> None:
         super().__init__(name)
         self._name = name
         self._facts = resource_facts((), name)
+        self._known = Known()
+        self._more_due = 0.0
+        self._more_stale = True
 
     def sum_up(self, events: list[Event]) -> None:
         """Find out what the loaded events tell."""
-        self._facts = resource_facts(events, self._name)
+        self._facts = resource_facts(events, self._name, active().ends)
+        self._more_stale = True
+
+    def advance(self, arrivals: Arrivals | None = None) -> None:
+        """Also find out again what all its events count, when there are more of them."""
+        super().advance(arrivals)
+        reader = self.console.reader
+        if self._more_stale and reader is not None and self.console.tick() >= self._more_due:
+            self._more_stale, self._more_due = False, self.console.tick() + MORE_EVERY
+            work = partial(self._read_more, reader, self._facts.passage)
+            self.run_worker(work, group="more", exclusive=True, exit_on_error=False)
+
+    async def _read_more(self, reader: Reader, passage: Passage | None) -> None:
+        try:
+            counters = await reader.counters(*self._name)
+            known = None
+            if passage is not None:
+                ends = active().ends
+                types = sorted({*ends, *(kind for ended in ends.values() for kind in ended)})
+                named = Or(tuple(Compare(Field.TYPE, Op.EQ, name) for name in types))
+                known = usual(await reader.before(None, ALIKE_READ, named), ends, passage, self._name)
+        except Exception as error:
+            # Whatever it was, the page goes on with what it knows, and asks again.
+            self.log.warning("counters cannot be read", error)
+            self._more_stale = True
+        else:
+            self._known = replace(self._known, counters=counters, usual=known)
 
     def known(self) -> list[list[Part]]:
         """Facts of the loaded events, of all of them, and its alerts."""
         console = self.console
         now = console.now()
-        lines = resource_lines(self._facts, self.count, self.first, console.zone, now)
+        lines = resource_lines(
+            self._facts, replace(self._known, count=self.count, first=self.first), console.zone, now
+        )
+        if self._facts.title is not None:
+            lines.insert(0, [label("title"), (clean(self._facts.title), "strong")])
         about = [one for one in console.model.alerts.shown(now) if one.alert.resource == self._name]
         for place, one in enumerate(about[:ALERTS_MAX]):
             name = label("" if place else "alerts")
             lines.append([name, *alert_parts(one, now, max(20, self.size.width - len(name[0]) - BORDERS))])
         return lines
+
+    def action_other(self, step: int) -> None:
+        """Open the resource of the same type that something happened to right before, or right after."""
+        self.run_worker(partial(self._open_other, step), group="other", exclusive=True, exit_on_error=False)
+
+    async def _open_other(self, step: int) -> None:
+        reader, own = self.console.reader, self._name
+        newest = max((row.sort_key for row in self.loaded), default=None)
+        if reader is None or newest is None:
+            return
+        of_type = Compare(Field.RESOURCE_TYPE, Op.EQ, own.resource_type)
+        try:
+            read = reader.before if step > 0 else reader.after
+            found = await read(newest, OTHERS_READ, of_type)
+        except Exception as error:
+            # Whatever it was: the operator hears it, and stays.
+            self.notify(clean(f"not read: {read_failure(error)}"), severity="error", markup=False)
+            return
+        others = [
+            name
+            for event in (found if step > 0 else reversed(found))
+            if (name := _of_type(event, own.resource_type)) is not None and name != own
+        ]
+        if others:
+            self.console.replace_page(others[0])
+        else:
+            where = "before" if step > 0 else "after"
+            self.notify(
+                f"no other {clean(own.resource_type)} had events right {where}", markup=False, timeout=2
+            )
 
     async def read_known(self) -> tuple[int, datetime | None]:
         """How many events it has, in both roles, and the time of the first."""
@@ -54,3 +140,12 @@ class ResourceScreen(SubjectPage):
     async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
         """Events of this resource, in both roles."""
         return await self.reader.resource_events(*self._name, limit, chosen, after=place)
+
+
+def _of_type(event: Event, kind: str) -> ResourceName | None:
+    """The resource of this type that an event is about."""
+    if event.resource_type == kind and event.resource_id is not None:
+        return ResourceName(kind, event.resource_id)
+    if event.secondary_resource_type == kind and event.secondary_resource_id is not None:
+        return ResourceName(kind, event.secondary_resource_id)
+    return None

@@ -128,7 +128,7 @@ class SubjectPage(ExportingScreen):
         if self._facts_stale and self.console.tick() >= self._facts_due:
             self._facts_stale = False
             self._facts_due = self.console.tick() + FACTS_EVERY
-            events = [row for row in self._events.rows if isinstance(row, Event)]
+            events = self.loaded
             self._summed_up = len(events)
             self.sum_up(events)
         self._show_known()
@@ -194,6 +194,11 @@ class SubjectPage(ExportingScreen):
     def timeline(self) -> TimelineView:
         """The timeline of the subject."""
         return self.query_one(TimelineView)
+
+    @property
+    def loaded(self) -> list[Event]:
+        """Its events as far as they are loaded."""
+        return [row for row in self._events.rows if isinstance(row, Event)]
 
     @property
     def all_about(self) -> PageSubject:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
-from monitor.model.resource import ResourceFacts
+from monitor.model.lifecycle import Passage, Usual, took
+from monitor.model.resource import ResourceFacts, status_strip
 from monitor.text import clean
 from monitor.widgets.lines import Part
 from monitor.zone import Zone, age
 
+STRIP_CELLS = 24
+SLOW_FROM = 2.0
+"""How many times as long as usual something takes before it is drawn as slow."""
+_HEIGHTS = {"good": "▁", "warning": "▄", "error": "▇"}
 _BAD = {"failed", "down", "error", "unhealthy", "offline"}
 _WORRYING = {"degraded", "paused", "stalled", "cancelled", "warning"}
 
 
-def resource_lines(
-    facts: ResourceFacts, count: int, first: datetime | None, zone: Zone, now: datetime
-) -> list[list[Part]]:
-    """`facts` of the loaded events, and `count` and `first` of all of them."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of all events of a resource: how many there are, when the first was, what they counted.
+
+    `usual` is how long others take.
+    """
+
+    count: int = 0
+    first: datetime | None = None
+    counters: Mapping[str, int] = field(default_factory=dict[str, int])
+    usual: Usual | None = None
+
+
+def resource_lines(facts: ResourceFacts, known: Known, zone: Zone, now: datetime) -> list[list[Part]]:
+    """`facts` of the loaded events, and what is `known` of all of them."""
+    first, count = known.first, known.count
     status: list[Part] = [label("status")]
     if facts.status is None:
         status.append(("none reported", "dim"))
@@ -34,10 +55,42 @@ def resource_lines(
         history.append((" ← " if number else "", "dim"))
         history.append((clean(span.status), _style(span.status)))
         history.append((f" {zone.minute(span.since)}", "dim"))
-    lines = [status, seen, history, named("actors", facts.actors)]
+    if len(facts.statuses) > 1:
+        history = [label("history"), *_strip(facts, now), ("  ", ""), *history[1:]]
+    lines = [status, seen, history]
+    if facts.passage is not None:
+        lines.append(_took(facts.passage, known.usual, now))
+    if counters := [(name, value) for name, value in known.counters.items() if value]:
+        lines.append(named("counters", tuple(counters)))
+    lines.append(named("actors", facts.actors))
     if facts.related:
         lines.append(named("with", facts.related))
     return lines
+
+
+def _strip(facts: ResourceFacts, now: datetime) -> list[Part]:
+    """The status over the time since its first change, equal neighbours as one part."""
+    cells = [
+        (_HEIGHTS[style], style)
+        for style in (_style(status or "") for status in status_strip(facts.statuses, now, STRIP_CELLS))
+    ]
+    return [("".join(glyph for glyph, _ in run), style) for style, run in groupby(cells, key=itemgetter(1))]
+
+
+def _took(passage: Passage, usual: Usual | None, now: datetime) -> list[Part]:
+    """How long the last work on it took, or takes, and how long that of others does."""
+    seconds = passage.seconds(now)
+    last = (passage.ended_with or "").rpartition(".")[2]
+    told = (
+        f"{took(seconds)} {passage.began_with.rpartition('.')[2]} → {last}"
+        if last
+        else f"{took(seconds)} so far"
+    )
+    is_slow = usual is not None and seconds > SLOW_FROM * max(usual.median, 1.0)
+    parts: list[Part] = [label("took" if last else "running"), (clean(told), "warning" if is_slow else "")]
+    if usual is not None:
+        parts.append((f"   usually {took(usual.median)}, of {usual.number:,}", "dim"))
+    return parts
 
 
 def label(name: str) -> Part:

@@ -268,3 +268,66 @@ async def test_a_frame_that_comes_while_a_page_opens_or_closes_breaks_nothing(op
             operator.app.second()
         await operator.pilot.pause()
         assert operator.app.screen is operator.live
+
+
+async def test_the_page_tells_title_counters_and_how_long_work_took(opened: Opened) -> None:
+    def step(number: int, verb: str, second: float, name: str, **fields: object) -> Event:
+        about = {"resource_type": "download", "resource_id": name, "inserted_at": at(second)}
+        return make_event(number, event_type=f"download.{verb}", **about, **fields)
+
+    stored = [
+        event
+        for place in range(6)
+        for event in (
+            step(100 + 2 * place, "initiated", place, f"o{place}"),
+            step(101 + 2 * place, "completed", place + 30, f"o{place}"),
+        )
+    ]
+    viewed = {"resource_type": "download", "resource_id": "mine", "event_type": "movie.viewed"}
+    stored += [
+        step(1, "initiated", 100, "mine", metadata={"title": "Dune\x1b[2J"}),
+        *(make_event(number, inserted_at=at(101), **viewed) for number in range(2, 5)),
+        step(6, "completed", 300, "mine", status="completed"),
+    ]
+    async with opened(stored=stored) as operator:
+        await page(operator)
+        await operator.sees(lambda: "usually 30.0 s, of 6" in operator.text("#subject-header"))
+        text = operator.text("#subject-header")
+        for said in ("Dune␛[2J", "3 min 20 s initiated → completed", "views 3"):
+            assert said in text, said
+        # What comes live counts, too.
+        await operator.store.create(make_event(7, inserted_at=at(302), **viewed))
+        later = operator.app.tick() + 10
+        operator.app.tick = lambda: later
+        await operator.sees(lambda: operator.app.second() or "views 4" in operator.text("#subject-header"))
+
+
+async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> None:
+    kinds = ["a", "b", "a", "c"]
+    stored = [
+        make_event(number, resource_type="download", resource_id=name) for number, name in enumerate(kinds, 1)
+    ]
+    stored.append(make_event(9, resource_type="job", resource_id="other"))
+    async with opened(stored=stored) as operator:
+        await operator.press("j", "k", "k")
+        operator.app.open_page(ResourceName("download", "c"))
+
+        async def goes(key: str, name: str) -> None:
+            await operator.press(key)
+            await operator.sees(lambda: getattr(operator.app.screen, "subject", None) == ("download", name))
+            screen = operator.app.screen
+            await operator.sees(lambda: screen.query_one(TimelineView).timeline.rows)
+
+        screen = operator.app.screen
+        await operator.sees(lambda: screen.query_one(TimelineView).timeline.rows)
+        await goes(">", "a")
+        await goes(">", "b")
+        await operator.press(">")
+        await operator.sees(lambda: "no other download had events right before" in operator.text())
+        await goes("<", "a")
+        await goes("<", "c")
+        await operator.press("<")
+        await operator.sees(lambda: "no other download had events right after" in operator.text())
+        # Neighbours take the place of the page: one key leads back.
+        await operator.press("escape")
+        assert operator.app.screen is operator.live

@@ -96,6 +96,12 @@ def refusal(taxonomy: Taxonomy, event: Event) -> str:
     return str(caught.value)
 
 
+ENDS = {
+    "download.completed": ("download.initiated",),
+    "download.cancelled": ("download.initiated",),
+    "download.failed": ("download.initiated",),
+    "library.scan_completed": ("library.scan_started",),
+}
 ABOUT_INDEXER = {"download.initiated", "download.completed", "download.cancelled", "download.failed"}
 COUNTERS: dict[str, dict[str, int | str]] = {
     "movie.viewed": {"views": 1},
@@ -123,6 +129,7 @@ def test_the_shipped_types_have_their_category_severity_and_required_resource() 
             name in ABOUT_CONTENT,
             counters=tuple(COUNTERS.get(name, {}).items()),
             provider="indexer" if name in ABOUT_INDEXER else None,
+            ends=ENDS.get(name, ()),
             invalidates=("featured",) if name.startswith("featured.item.") else (),
         )
         for category, names in SHIPPED_TYPES.items()
@@ -245,7 +252,8 @@ def test_one_voice_for_strict_makes_it_strict(files: Files, argument: bool, firs
             '[types]\n"a.b" = {}\n"door.forced" = { category = "a", weight = 1 }\n',
             (
                 "own.toml:3: unknown key 'weight' of 'door.forced';"
-                " known: category, severity, requires_resource, deprecated_names, counters, provider, invalidates"
+                " known: category, severity, requires_resource, deprecated_names, counters, provider, invalidates,"
+                " ends"
             ),
         ),
         *(
