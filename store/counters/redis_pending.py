@@ -19,6 +19,11 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 REPLY_TIMEOUT = 2.0
 """Seconds that the server is waited for: what it says can be found among the events."""
+_ADD = """
+for place = 2, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[place], ARGV[place + 1]) end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+"""Adds to many fields at once: a command for each costs the producer ten times as much."""
 _READ_AT_ONCE = 1_000
 
 
@@ -38,10 +43,8 @@ class RedisPending:
         for epoch in self._doubtful:
             untyped.hdel(epoch_key(epoch), WHOLE)
         if pending is not None and pending.epoch and pending.added:
-            key = epoch_key(pending.epoch)
-            for counter, by in pending.added.items():
-                untyped.hincrby(key, field_of(counter), by)
-            untyped.expire(key, KEEP_SECONDS)
+            added = [word for counter, by in pending.added.items() for word in (field_of(counter), by)]
+            untyped.eval(_ADD, 1, epoch_key(pending.epoch), KEEP_SECONDS, *added)
         return len(pipeline.command_stack) - before
 
     def settle(self, pending: Pending | None, replies: Sequence[object] | None) -> None:

@@ -14,6 +14,7 @@ from tests.bench import (
     growth,
     live_memory,
     live_path,
+    numbers,
     outage,
     reconnect,
     recording,
@@ -94,6 +95,16 @@ BENCHES = (
         alerts.run,
     ),
     Bench("rules", ("rules_cost_percent", "rules_test_s"), rules.run),
+    Bench("counters", ("counter_differences", "counter_increments_per_s"), numbers.run_counters),
+    Bench(
+        "pages",
+        (
+            *("snapshots_s", "snapshots_longest_lock_ms", "dashboard_open_ms"),
+            *("resource_page_few_ms", "resource_page_many_ms", "resource_screen_growth"),
+        ),
+        numbers.run_pages,
+        1500,
+    ),
     Bench(
         "sustained_2000",
         (
