@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from store.database import Database
+from store.server_clock import server_clock
 from store.tables import event_head
-
-_NOW = {"postgresql": "SELECT clock_timestamp()", "mariadb": "SELECT UTC_TIMESTAMP(6)"}
 
 
 class _TakenBackError(Exception):
@@ -35,13 +34,8 @@ async def clock_ahead(database: Database) -> timedelta | None:
     Raises:
         StoreUnavailableError: the database failed.
     """
-    statement = _NOW.get(database.dialect)
-    if statement is None:
-        return None
     async with database.read() as connection:
         asked = datetime.now(UTC)
-        told: datetime = (await connection.execute(text(statement))).scalar_one()
+        moment = await server_clock(connection)
         answered = datetime.now(UTC)
-    # MariaDB's has no zone.
-    moment = told.replace(tzinfo=UTC) if told.tzinfo is None else told
-    return moment - (asked + (answered - asked) / 2)
+    return None if moment is None else moment - (asked + (answered - asked) / 2)

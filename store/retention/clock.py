@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.column_types import MOMENT
 from store.event_selection import begins_with_date, minute_column
+from store.server_clock import server_clock
 from store.tables import dead_letters, event_rollups, events
 
 SLACK = timedelta(days=1)
@@ -42,7 +42,7 @@ async def reference(connection: AsyncConnection, machine: datetime, *, trust_clo
     if trust_clock:
         return Reference(machine, machine)
     moment, note = machine, None
-    server = await _server_clock(connection)
+    server = await server_clock(connection)
     if server is not None and server < moment:
         moment, note = server, "the clock of the database server"
     newest = await _newest(connection, moment)
@@ -53,19 +53,6 @@ async def reference(connection: AsyncConnection, machine: datetime, *, trust_clo
         return Reference(moment, machine)
     said = f"this machine's clock ({machine:%Y-%m-%d %H:%M} UTC) is {_span(ahead)} ahead of {note}"
     return Reference(moment, machine, said)
-
-
-async def _server_clock(connection: AsyncConnection) -> datetime | None:
-    """What the server's clock says; None where the database is a file."""
-    match connection.dialect.name:
-        case "postgresql":
-            statement = select(func.clock_timestamp(type_=MOMENT))
-        case "mariadb":
-            statement = select(func.utc_timestamp(6, type_=MOMENT))
-        case _:
-            return None
-    moment: datetime = (await connection.execute(statement)).scalar_one()
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 async def _newest(connection: AsyncConnection, until: datetime) -> datetime | None:
