@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING
 
 from monitor.alert_keeper import AlertKeeper
 from monitor.errors import read_failure
-from monitor.fit.choices import TerminalFit
 from monitor.handing_over import HandingOverApp
-from monitor.health.notifier import Notifier
 from monitor.health.rule import Rule
 from monitor.model.arrivals import Arrivals
 from monitor.model.console import ConsoleModel
 from monitor.notify import terminal
 from monitor.notify.chosen import BELL, DESKTOP, TITLE, Telling
-from monitor.notify.wording import worded
+from monitor.notify.teller import Teller
 from monitor.text import clean
 from store.event import Event
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
-    from monitor.notify.messenger import Messenger
-
-USUAL_EVERY = 3600.0
-"""Seconds between two looks at what is usual."""
 
 
 class AlertingApp(HandingOverApp):
@@ -38,15 +32,9 @@ class AlertingApp(HandingOverApp):
     now: Callable[[], datetime]
     _keeper: AlertKeeper | None = None
     _looking_back: Callable[[], Awaitable[None]] | None = None
-    _telling = Telling()
-    _messengers: Sequence[Messenger] = ()
-    _tells = False
+    _teller: Teller | None = None
     _title = ""
     _silences_looked_at: datetime | None = None
-
-    def __init__(self, fit: TerminalFit | None = None) -> None:
-        super().__init__(fit)
-        self._notifier = Notifier()
 
     @property
     def system_name(self) -> str:
@@ -67,6 +55,7 @@ class AlertingApp(HandingOverApp):
         from monitor.looking_back import look_back
         from monitor.recorded_alerts import recorded_alerts
         from monitor.rules import shipped_rules
+        from monitor.usual_counts import keep_learning
 
         # Reading them also builds the parser of queries, before the first key of a filter has to wait for it.
         chosen = await asyncio.to_thread(shipped_rules) if rules is None else rules
@@ -78,7 +67,8 @@ class AlertingApp(HandingOverApp):
             self.now,
             records=backend.keeps_alerts,
         )
-        self.run_worker(self._learn_usual(chosen, backend), name="usual", exit_on_error=False)
+        usual = keep_learning(self.model, chosen, lambda: backend.store.repository, self.now)
+        self.run_worker(usual, name="usual", exit_on_error=False)
         self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
         self._looking_back = partial(look_back, self.model.alerts, backend.store.repository, self.now)
 
@@ -110,44 +100,30 @@ class AlertingApp(HandingOverApp):
 
     def tell_by(self, telling: Telling) -> None:
         """Tell people of alerts in these ways from now on."""
-        self._telling = telling
-        self._notifier = Notifier(telling.timing)
+        self._teller = Teller(telling, self.system_name)
         if telling.channels:
-            # With all that speaks HTTP, which the first paint need not wait for otherwise.
-            from monitor.notify.messenger import Messenger, run_all
-
-            self._messengers = [Messenger(channel) for channel in telling.channels]
-            self.run_worker(run_all(self._messengers), name="notifications", exit_on_error=False)
+            self.run_worker(self._teller.run(), name="notifications", exit_on_error=False)
 
     @property
     def untold(self) -> str:
         """Why people were not told of something lately, and how often; empty when they were."""
-        failed = [state for messenger in self._messengers if (state := messenger.state).failure]
-        told = [f"{state.failure} ({state.failed:,} not told)" for state in failed]
-        if held := self._notifier.held:
-            told.append(f"{held:,} wait, as there were many within a minute")
-        return "; ".join(told)
+        return "" if self._teller is None else self._teller.untold
 
     def tell_of_alerts(self) -> None:
         """Tell of what fires now, and of what is over, where its time has come."""
-        telling, alerting, now = self._telling, self.model.alerts, self.now()
-        # What turns out to be firing for long is no news.
-        if not (telling.terminal or telling.channels) or not alerting.is_settled(now):
+        teller, alerting, now = self._teller, self.model.alerts, self.now()
+        if teller is None:
             return
-        shown = alerting.shown(now)
-        if not self._tells:
-            self._tells = True
-            self._notifier.begin(shown, now)
-        for notification in self._notifier.due(shown, now):
-            wording = worded(notification, self.system_name)
-            for messenger in self._messengers:
-                messenger.tell(wording)
-            if BELL in telling.terminal and notification.firing:
+        ways = teller.telling.terminal
+        if not (ways or teller.telling.channels):
+            return
+        for notification, wording in teller.tell(alerting, now):
+            if BELL in ways and notification.firing:
                 self.tell_terminal(terminal.BELL)
-            if DESKTOP in telling.terminal:
+            if DESKTOP in ways:
                 self.tell_terminal(terminal.desktop(wording.title, os.environ))
-        if TITLE in telling.terminal:
-            self._name_terminal(sum(one.attention for one in shown))
+        if TITLE in ways and alerting.is_settled(now):
+            self._name_terminal(sum(one.attention for one in alerting.shown(now)))
 
     def tell_of_silences(self) -> None:
         """Say of each silence that has run out since the last time: its alerts call again."""
@@ -169,18 +145,3 @@ class AlertingApp(HandingOverApp):
         if self._title:
             self._title = ""
             self.tell_terminal(terminal.OLD_TITLE)
-
-    async def _learn_usual(self, rules: Sequence[Rule], backend: Backend) -> None:
-        """Read from time to time what is usual, for the rules that ask. A store that is away is tried again."""
-        from monitor.usual_counts import asked_usual, read_usual
-
-        queries = asked_usual(rules)
-        while queries:
-            now = self.now()
-            try:
-                repository = backend.store.repository
-                self.model.learn_usual(await read_usual(repository, queries, now, now), self.now())
-            except Exception as error:
-                # Whatever it was: the rules that ask hold nothing until it is read.
-                self.log.warning("what is usual cannot be read", error)
-            await asyncio.sleep(USUAL_EVERY)

@@ -95,11 +95,14 @@ class Notifier:
 
     def begin(self, noticed: Iterable[Noticed], now: datetime) -> None:
         """Take for told what fires already: whoever starts to look is not to hear of it as of news."""
+        self.told_by_others((one for one in noticed if one.attention), now)
+
+    def told_by_others(self, noticed: Iterable[Noticed], now: datetime) -> None:
+        """Take these for told as firing, also where they are over by now: that is news then."""
         for one in noticed:
-            if one.attention:
-                group = self._groups[self._group_of(one.episode, now)]
-                group.told[one.episode.fingerprint] = one.episode
-                group.told_at = now
+            group = self._groups[self._group_of(one.episode, now)]
+            group.told[one.episode.fingerprint] = one.episode
+            group.told_at = now
 
     def due(self, noticed: Iterable[Noticed], now: datetime) -> list[Notification]:
         """What is to be told now. `noticed` are all alerts, those that were resolved lately among them."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from monitor.notify.channels import NotifyError
+from monitor.notify.channels import NotifyError, identity_of
 from monitor.notify.threads import in_daemon_thread
 from monitor.notify.wording import Wording
 from monitor.text import clean
@@ -42,6 +42,11 @@ class Service:
             raise ServiceError(f"Apprise cannot use the URL that begins with {clean(scheme)[:20]!r}")
         self._plugin = plugin
         self.name = f"apprise {clean(scheme)[:20]}"
+        self._url = url
+
+    def identity(self) -> str:
+        """Of the same URL."""
+        return identity_of("apprise", self._url.get_secret_value())
 
     async def send(self, wording: Wording) -> None:
         """Have the service told: title and body as plain text."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPException
+from socket import gethostname
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
@@ -46,6 +47,10 @@ class Channel(Protocol):
         """What the status and the help call it; it holds no credentials."""
         ...
 
+    def identity(self) -> str:
+        """The same for all programs, on whatever machine, that tell the same people by it: see `identity_of`."""
+        ...
+
     async def send(self, wording: Wording) -> None:
         """Tell it.
 
@@ -55,12 +60,26 @@ class Channel(Protocol):
         ...
 
 
+def identity_of(*words: str) -> str:
+    """Twelve hexadecimal digits that stand for `words`, which may be secret: nobody can find them out by trying.
+
+    Nobody who reads them in the store, that is: working one out takes as long as scrypt does
+    (https://www.rfc-editor.org/rfc/rfc7914), and so few digits are those of many words.
+    """
+    text = "\0".join(words).encode(errors="replace")
+    return hashlib.scrypt(text, salt=b"evtop channel", n=2**14, r=8, p=1, dklen=6).hex()
+
+
 class Command:
     """Starts a program: no shell, `words` and then the title as its arguments, the JSON on its standard input."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = tuple(words)
         self.name = f"command {clean(self._words[0])}"
+
+    def identity(self) -> str:
+        """Of the same words, on this machine, for this user: a program does here what it does."""
+        return identity_of("command", gethostname(), str(os.getuid()), *self._words)
 
     async def send(self, wording: Wording) -> None:
         """Run the program and wait for its end."""
@@ -123,6 +142,10 @@ class Webhook:
         self._key = key
         self._now = now
         self.name = f"webhook {clean(urlsplit(url.get_secret_value()).hostname or '')}"
+
+    def identity(self) -> str:
+        """Of the same URL."""
+        return identity_of("webhook", self._url.get_secret_value())
 
     async def send(self, wording: Wording) -> None:
         """Post it, in a thread of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -38,6 +39,17 @@ class Messenger:
         self._waiting: asyncio.Queue[Wording] = asyncio.Queue(WAITING_MAX)
         self._sent = self._failed = 0
         self._failure = ""
+        self._telling = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits, or is on its way."""
+        return self._telling or not self._waiting.empty()
+
+    @cached_property
+    def identity(self) -> str:
+        """That of the channel. The first time it takes a while to work out."""
+        return self._channel.identity()
 
     @property
     def state(self) -> ChannelState:
@@ -56,7 +68,12 @@ class Messenger:
     async def run(self) -> None:
         """Tell what comes, until cancelled."""
         while True:
-            await self._tell(await self._waiting.get())
+            wording = await self._waiting.get()
+            self._telling = True
+            try:
+                await self._tell(wording)
+            finally:
+                self._telling = False
 
     async def _tell(self, wording: Wording) -> None:
         retrying = AsyncRetrying(

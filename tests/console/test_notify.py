@@ -8,13 +8,10 @@ import hashlib
 import hmac
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -30,6 +27,7 @@ from monitor.notify.messenger import WAITING_MAX, Messenger
 from monitor.notify.wording import Wording, worded
 from store.event import Severity
 from tests.events import at
+from tests.receiver import Receiver
 from tests.waiting import until
 
 HOSTILE = "\x1b]0;owned\x07the indexer\n\x9b2J; rm -rf /"
@@ -54,43 +52,6 @@ def alert(number: int = 0, title: str = "indexer/prowlarr is down") -> Alert:
 def wording(title: str = "indexer/prowlarr is down", alerts: int = 1) -> Wording:
     told = tuple(alert(number, title) for number in range(alerts))
     return worded(Notification("component-down", told, ()), "production")
-
-
-class Receiver:
-    """A server that answers with the statuses it was given, then with 200; `hangs` makes it wait for `released`."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        self.hangs = False
-        self.released = threading.Event()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((dict(self.headers), body))
-                if receiver.hangs:
-                    receiver.released.wait(30)
-                status = receiver.statuses.pop(0) if receiver.statuses else 200
-                with suppress(OSError):
-                    self.send_response(status)
-                    self.send_header("Location", "/elsewhere")
-                    self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = SecretStr(f"http://127.0.0.1:{self._server.server_port}/hook/a-secret-path")
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
