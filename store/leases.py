@@ -74,7 +74,7 @@ def new_holder() -> str:
 
 
 class Leases:
-    """Leases as `holder` takes them. `length` is how long one lasts; all who share a store use the same.
+    """Leases as `holder` takes them. `length` is how long one lasts, `LEASE` for all who share a store.
 
     Every method raises `StoreUnavailableError` when the database fails, or may not be written by those that write.
     """
@@ -84,11 +84,11 @@ class Leases:
         database: Database,
         holder: str = "",
         *,
-        length: timedelta = LEASE,
+        length: timedelta | None = None,
         clock: Clock = store_clock,
     ) -> None:
         self._database = database
-        self._length = length
+        self._length = LEASE if length is None else length
         self._clock = clock
         self.holder = holder or new_holder()
 

@@ -26,6 +26,7 @@ from monitor.cli import (
     subjects,
     tail,
     views,
+    worker,
 )
 from monitor.cli.files import FilesOrCommand, open_files
 from monitor.cli.options import Demo, activate_health, chosen_settings, fail, write
@@ -68,6 +69,7 @@ app.command("actor")(subjects.actor)
 app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
+app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
 app.add_typer(alerts.app, name="alerts")

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -69,15 +70,20 @@ def stored(home: PrivateHome, *events: Event) -> None:
 
 
 class Running:
-    """A command that goes on, as a context manager. It is killed when the context is left, or its test dies."""
+    """A command that goes on, as a context manager. It is killed when the context is left, or its test dies.
 
-    def __init__(self, home: PrivateHome, *words: str, **variables: str) -> None:
+    `called` names the files that it writes to, where one of the same name runs beside it.
+    """
+
+    program: Sequence[str] = EVTOP
+
+    def __init__(self, home: PrivateHome, *words: str, called: str = "", **variables: str) -> None:
         # Files, not pipes: nothing that is written can make the program wait.
-        self._output = home.directory / f"{words[0]}-output"
-        self._errors = home.directory / f"{words[0]}-errors"
+        self._output = home.directory / f"{called or words[0]}-output"
+        self._errors = home.directory / f"{called or words[0]}-errors"
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*EVTOP, *words],
+                [*self.program, *words],
                 env={**home.environment, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
