@@ -55,6 +55,13 @@ class Job:
 
 JOBS = (
     Job(
+        "counters",
+        timedelta(minutes=5),
+        does="counts what was recorded since, as evtop counters flush does",
+        undone="counters are not flushed",
+        module="monitor.worker.counters",
+    ),
+    Job(
         "retention",
         timedelta(days=1),
         does="deletes what is older than EVTOP_RETENTION_DAYS, as evtop prune does",
@@ -70,7 +77,7 @@ JOBS = (
         bridges_outages=True,
     ),
 )
-"""All of them. Counters and figures worked out beforehand come here, too."""
+"""All of them."""
 
 
 def job_named(name: str) -> Job | None:

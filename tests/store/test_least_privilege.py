@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
+from store.database import Database
 from store.dead_letters import DeadLetter
 from store.errors import StoreUnavailableError
 from store.event_counts import Facet
@@ -253,6 +254,43 @@ async def test_a_producer_stores_buries_and_looks_up_and_no_more(owned: str, pro
             await store.dead_letters.remove([1])
         with pytest.raises(StoreUnavailableError, match="only reading is allowed here"):
             await store.repository.clear()
+
+
+def test_a_worker_does_its_jobs_and_leaves_the_schema_alone(server: DatabaseServer, owned: str) -> None:
+    viewed = make_event(950, event_type="movie.viewed", resource_type="movie", resource_id="dune")
+    failed = make_event(951, event_type="job.failed", resource_type="job", resource_id="sync")
+    now = datetime.now(UTC)
+    events = [event.model_copy(update={"inserted_at": now}) for event in (viewed, failed)]
+
+    async def record() -> None:
+        async with await EventStore.open(owned) as store:
+            await store.create_many(events)
+
+    asyncio.run(record())
+    with (
+        account(server, owned, "evtop_worker") as url,
+        PrivateHome(EVTOP_BUS="none", EVTOP_STORE=url, EVTOP_RECORD_ALERTS="1") as home,
+    ):
+        for words, said in (
+            (["counters"], "1 events counted"),
+            (["alerts"], "1 firing, all on record"),
+            (["retention"], "49 events, 1 dead letters deleted"),
+        ):
+            done = evtop(home, "worker", "--once", *words, EVTOP_RETENTION_DAYS="0.5")
+            assert (done.returncode, said in done.stderr) == (0, True), done.stderr
+        assert evtop(home, "counters", "show", "movie/dune").stdout.split() == ["1", "views"]
+        assert "job sync failed" in evtop(home, "alerts", "list").stdout
+        with pytest.raises(StoreUnavailableError, match="only reading is allowed here"):
+            asyncio.run(_drop(url))
+
+
+async def _drop(url: str) -> None:
+    database = await Database.open(url)
+    try:
+        async with database.write() as connection:
+            await connection.execute(sa.text("DROP TABLE snapshots"))
+    finally:
+        await database.close()
 
 
 def test_what_an_account_may_not_even_read_is_one_line(
