@@ -23,6 +23,7 @@ from store.event import Event
 
 if TYPE_CHECKING:
     from monitor.backend import Backend
+    from monitor.worker.lookout import Lookout
 
 
 class AlertingApp(HandingOverApp):
@@ -33,6 +34,7 @@ class AlertingApp(HandingOverApp):
     _keeper: AlertKeeper | None = None
     _looking_back: Callable[[], Awaitable[None]] | None = None
     _teller: Teller | None = None
+    _lookout: Lookout | None = None
     _title = ""
     _silences_looked_at: datetime | None = None
 
@@ -66,11 +68,49 @@ class AlertingApp(HandingOverApp):
             backend.record,
             self.now,
             records=backend.keeps_alerts,
+            is_done_by_others=lambda: self._lookout is not None and self._lookout.alerts_are_watched,
         )
+        if not backend.is_private:
+            self._look_for_workers(backend)
         usual = keep_learning(self.model, chosen, lambda: backend.store.repository, self.now)
         self.run_worker(usual, name="usual", exit_on_error=False)
         self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
         self._looking_back = partial(look_back, self.model.alerts, backend.store.repository, self.now)
+
+    def _look_for_workers(self, backend: Backend) -> None:
+        """Leave to workers what they do, as far as that is seen."""
+        from monitor.worker.lookout import Lookout
+
+        teller = self._teller
+        channels = () if teller is None else teller.messengers
+        self._lookout = lookout = Lookout(backend.leases, lambda: [one.identity for one in channels])
+
+        def looked() -> None:
+            if teller is not None:
+                teller.leave_to_others(lookout.told, self.now())
+
+        if teller is not None:
+            # Until it is known who tells.
+            teller.leave_to_others(None, self.now())
+        self.run_worker(lookout.run(looked), name="workers", exit_on_error=False)
+
+    @property
+    def worker_trouble(self) -> str:
+        """What is the matter with workers, in a few words of raw text; empty when there is nothing to look at."""
+        if self._lookout is None or not self._lookout.jobs:
+            return ""
+        from monitor.worker.duties import trouble
+
+        return trouble(self._lookout.jobs)
+
+    @property
+    def work_done(self) -> str:
+        """What workers do, and what nobody does, in one line of raw text; empty where that is not known."""
+        if self._lookout is None or (self._lookout.jobs is None and not self._lookout.failure):
+            return ""
+        from monitor.worker.duties import report
+
+        return self._lookout.failure or report(self._lookout.jobs or {})
 
     def look_back(self) -> None:
         """Find out what happened while nobody watched, beside everything else, now that the feed has begun."""

@@ -107,7 +107,7 @@ class EvtopApp(FollowingApp):
         self.named_zone = None if start.zone in Zone.USUAL else start.zone
         """The zone that was chosen last beside the usual ones."""
         self.reader: Reader | None = None
-        self.places = tuple(places)
+        self._places = tuple(places)
         self.sources = tuple(sources)
         self.transport = ""
         """What someone on the way to the bus can do, in a line; empty when nothing."""
@@ -127,6 +127,12 @@ class EvtopApp(FollowingApp):
     def system_name(self) -> str:
         """What the status line calls this system."""
         return self._system_name
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Where things are, and who works for them."""
+        done = self.work_done
+        return (*self._places, ("worker", done)) if done else self._places
 
     def open_screen(
         self, screen: Screen[Answer], answered: Callable[[Answer | None], None] | None = None
@@ -271,7 +277,7 @@ class EvtopApp(FollowingApp):
             self.reader = self._backend
             if self._backend.weakness:
                 self.transport = self._backend.weakness
-                self.places += (("transport", self.transport),)
+                self._places += (("transport", self.transport),)
             await self.watch_by(self._rules, self._backend)
             if self._garbage is not None:
                 self._garbage.settle()

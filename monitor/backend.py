@@ -32,6 +32,7 @@ from store.featured_item import FeaturedItem
 from store.figures.computing import figures_of
 from store.figures.figures import Figures
 from store.figures.period import Period
+from store.leases import Leases
 from store.query.syntax import Node
 from store.redis_bus import RedisBus
 from store.signing import Signer
@@ -48,7 +49,7 @@ class Backend:
 
     With a `signer`, only messages that it signed are believed before the store confirms them.
     `weakness` is what someone on the way to the bus can do, in a line; None when nothing. With `keeps_alerts`, what
-    fires is to be recorded in the store by whoever finds it.
+    fires is to be recorded in the store by whoever finds it. One that `is_private` is nobody else's, and no worker's.
     """
 
     def __init__(
@@ -60,9 +61,13 @@ class Backend:
         weakness: str | None = None,
         signer: Signer | None = None,
         keeps_alerts: bool = False,
+        is_private: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.is_private = is_private
         self.store = store
+        self.leases = Leases(store.database)
+        """Where it stands which worker does what."""
         self.weakness = weakness
         self.keeps_alerts = keeps_alerts
         self._signer = signer

@@ -89,7 +89,7 @@ class FileBackend(Backend):
     def __init__(
         self, store: EventStore, sources: Sequence[Source], mapping: FieldMapping | None, clock: FileClock
     ) -> None:
-        super().__init__(store, None, now=clock)
+        super().__init__(store, None, now=clock, is_private=True)
         self._sources = list(sources)
         self._mapping = mapping
         self._clock = clock

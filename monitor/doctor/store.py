@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitor.doctor.finding import Finding, Result
+from monitor.doctor.worker import examine_worker
 from monitor.settings import Settings
 from monitor.zone import age, iso
 from store.database import ONLY_READING, Database
@@ -43,6 +44,7 @@ async def examine_store(settings: Settings) -> AsyncIterator[Finding]:
     try:
         yield await _write(database)
         yield await _clock(database)
+        yield await examine_worker(database)
     finally:
         await database.close()
 

@@ -139,6 +139,11 @@ class Console(Protocol):
         ...
 
     @property
+    def worker_trouble(self) -> str:
+        """What is the matter with workers, in a few words; empty when there is nothing to look at."""
+        ...
+
+    @property
     def untold(self) -> str:
         """Why people were not told of alerts lately; empty when they were."""
         ...
@@ -204,6 +209,7 @@ class ConsoleScreen(Screen[None]):
             open_gaps=model.open_gaps,
             firing=sum(one.attention for one in model.alerts.shown(now)),
             open_to_others=bool(console.transport),
+            worker=console.worker_trouble,
             clock=console.zone.clock(now),
             wire=console.wire,
         )

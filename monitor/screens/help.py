@@ -33,6 +33,10 @@ LEGEND = (
         "a producer whose clock is ahead (+) or behind (−) of this machine's, or whose events are all held up",
     ),
     ("▲ bus open to others", "the way to the bus is not encrypted, or not checked; see where things are"),
+    (
+        "▲ worker gone",
+        "evtop worker was killed and none took over, or a job of it failed; see where things are",
+    ),
     ("dropped", "messages that did not fit the buffer; their events are read from the store"),
     ("gaps", "spans in which events may be missing on screen and are not recovered yet"),
     ("missed", "announcements that never came, by the producers' own numbering; read from the store"),

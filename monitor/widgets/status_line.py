@@ -30,6 +30,7 @@ class Vitals:
     open_gaps: int = 0
     firing: int = 0
     open_to_others: bool = False
+    worker: str = ""
     clock: str = ""
     wire: str = ""
 
@@ -113,6 +114,8 @@ class StatusLine(Lines):
             groups.append([("clock ", "dim"), (vitals.skew, "warning")])
         if vitals.open_to_others:
             groups.append([("▲ bus open to others", "warning")])
+        if vitals.worker:
+            groups.append([(f"▲ {clean(vitals.worker)}", "warning")])
         worrying = (
             ("malformed", tally.malformed),
             ("missed", tally.missed),

@@ -81,6 +81,7 @@ class System:
         app = EvtopApp(connect, name="test", now=lambda: at(self.now), telling=telling)
         pilot = await self._stack.enter_async_context(app.run_test(size=(120, 40), notifications=True))
         await until(lambda: app.model.opened and not app.model.alerts.wants_record)
+        await until(lambda: not app.model.alerts.wants_past)
         await pilot.pause()
         return Operator(app, pilot, store, self.bus)
 

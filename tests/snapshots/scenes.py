@@ -86,6 +86,7 @@ class Scene:
         """Open, `act`, press `keys`, and take a picture at each size: it costs a tenth of opening anew."""
         async with self.app.run_test(size=sizes[0], notifications=True) as pilot:
             await until(lambda: self.app.model.opened and not self.app.model.alerts.wants_past)
+            await until(lambda: self.app.work_done)
             await pilot.pause()
             if act is not None:
                 await act(self, pilot)

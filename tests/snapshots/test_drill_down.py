@@ -149,7 +149,7 @@ def test_help(drawn: Drawn) -> None:
 
 
 def test_help_legend(drawn: Drawn) -> None:
-    """The end of the help: what the signs and counts mean, and where store and bus are."""
+    """The end of the help: what the signs and counts mean, where store and bus are, that there is no worker."""
     assert drawn("question_mark", "G")
 
 
