@@ -26,6 +26,8 @@ LEASE = timedelta(seconds=30)
 """How long a job is held without being renewed: so long nobody does the work of a worker that was killed."""
 TRY_AGAIN_AFTER = timedelta(minutes=5)
 """After which a job that failed is due again, where its interval is not shorter."""
+TRY_AGAIN_MIN = timedelta(seconds=30)
+"""The same however short its interval is: what fails at once is not to be tried all the time."""
 NAME_MAX, HOLDER_MAX, FAILURE_MAX = 64, 128, 500
 Clock = Callable[[AsyncConnection], Awaitable[datetime]]
 
@@ -62,7 +64,7 @@ class JobState:
         # What lies in the future was written by a clock that was ahead then.
         if self.began_at is None or self.began_at > self.asked_at or self.is_broken_off:
             return True
-        wait = every if self.failure is None else min(every, TRY_AGAIN_AFTER)
+        wait = every if self.failure is None else max(TRY_AGAIN_MIN, min(every, TRY_AGAIN_AFTER))
         return self.asked_at - self.began_at >= wait
 
 

@@ -49,14 +49,14 @@ async def work(context: Context) -> str:
     return f"{firing:,} firing, all on record{failed}"
 
 
-def news_since(before: JobState, length: timedelta) -> datetime | None:
-    """Until when whoever had the job before told people; None when nobody ever had it.
+def news_since(before: JobState, length: timedelta) -> datetime:
+    """Until when whoever had the job before told people; where nobody ever had it, until now.
 
     Of one that was killed it is known that it lived when it renewed its lease the last time.
     """
-    if not before.is_broken_off:
-        return before.ended_at
-    return before.began_at if before.last_held_until is None else before.last_held_until - length
+    if before.last_held_until is not None:
+        return before.last_held_until - length
+    return max((moment for moment in (before.began_at, before.ended_at) if moment), default=before.asked_at)
 
 
 @asynccontextmanager

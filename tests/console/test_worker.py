@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import shlex
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -141,6 +144,44 @@ def test_a_port_that_is_taken_is_one_line(home: PrivateHome) -> None:
         port = taken.getsockname()[1]
         said = one_line(evtop(home, "worker", "--metrics", str(port)))
     assert said == f"--metrics: port {port} of 127.0.0.1: Address already in use"
+
+
+def test_single_runs_of_alerts_tell_what_is_new_since_the_one_before(home: PrivateHome) -> None:
+    noted = home.directory / "told"
+    script = f"import sys; print(sys.argv[1], file=open({str(noted)!r}, 'a'))"
+    command = f"{sys.executable} -c {shlex.quote(script)}"
+
+    def runs() -> list[str]:
+        noted.write_text("")
+        done = evtop(
+            home, "worker", "--once", "alerts", EVTOP_NOTIFY_COMMAND=command, EVTOP_RECORD_ALERTS="1"
+        )
+        assert done.returncode == 0, done.stderr
+        return noted.read_text().splitlines()
+
+    # What fires when alerts are looked at for the first time is no news.
+    stored(home, _health(1, "a", "down", -3600))
+    assert runs() == []
+    stored(home, _health(2, "b", "down"), _health(3, "c", "down"))
+    assert runs() == ["[local] firing: indexer/c is down and 2 more"]
+    stored(home, _health(4, "a", "up"), _health(5, "b", "up"))
+    assert runs() == ["[local] firing: indexer/c is down"]
+    assert runs() == []
+    stored(home, _health(6, "c", "up"))
+    assert runs() == ["[local] resolved: indexer/c is down"]
+    listed = evtop(home, "alerts", "list", "-o", "json").stdout
+    assert [json.loads(line)["state"] for line in listed.splitlines()] == ["resolved"] * 3
+
+
+def _health(number: int, name: str, status: str, ago: float = 0.0) -> Event:
+    return make_event(
+        number,
+        event_type="indexer.health_changed",
+        resource_type="indexer",
+        resource_id=name,
+        status=status,
+        inserted_at=datetime.now(UTC) + timedelta(seconds=ago),
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,27 +8,36 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
+from monitor.app import EvtopApp
+from monitor.backend import Backend
+from monitor.notify.chosen import chosen_telling
 from monitor.worker.tells import PREFIX
+from store.bus import CHANNEL
 from store.database import Database
 from store.event import Event
 from store.event_filter import EventFilter
 from store.events import EventStore
 from store.leases import JobState, Leases
+from store.wire import encode
 from tests.console.commands import Running
+from tests.database_server import PASSWORD
 from tests.events import make_event
 from tests.hurried_worker import LEASE
+from tests.postgres import PostgresServer
 from tests.pty_console import PrivateHome
 from tests.receiver import Receiver
 from tests.slow_job import TAKES
-from tests.waiting import wait_until
+from tests.valkey import ValkeyServer
+from tests.waiting import until, wait_until
 
 pytestmark = pytest.mark.fault
 WITHIN = 60.0
@@ -167,6 +176,88 @@ def test_one_worker_tells_of_alerts_and_another_one_goes_on_when_it_is_killed(
 def _renewed_at(url: str, name: str) -> float:
     until = states(url)[name].last_held_until
     return 0.0 if until is None else until.timestamp() - LEASE
+
+
+def test_people_are_told_while_the_database_is_away_and_work_goes_on_when_it_is_back(
+    postgres_server: PostgresServer, valkey: ValkeyServer, receiver: Receiver
+) -> None:
+    with PrivateHome(
+        EVTOP_STORE=postgres_server.url,
+        EVTOP_BUS=valkey.url,
+        EVTOP_RECORD_ALERTS="1",
+        EVTOP_NOTIFY_TIMES="1s 1s 4h",
+    ) as home:
+        webhook = home.directory / "webhook"
+        webhook.write_text(receiver.url.get_secret_value())
+        with Worker(home, "only", EVTOP_NOTIFY_WEBHOOK_FILE=str(webhook)) as worker:
+            wait_until(lambda: worker.watches, WITHIN, lambda: worker.errors)
+            store_events(postgres_server.url, health(1, "a", "down"))
+            wait_until(lambda: told(receiver), WITHIN, lambda: worker.errors)
+            before = states(postgres_server.url)["counters"]
+            postgres_server.kill()
+            wait_until(lambda: "EVTOP_STORE" in worker.errors, WITHIN, lambda: worker.errors)
+            # Longer than its leases last.
+            wait_until(_passed(2 * LEASE), WITHIN)
+            # What the bus alone has: it is believed as long as the store cannot be asked.
+            publish(valkey.url, encode(health(2, "b", "down")))
+            wait_until(
+                lambda: ("firing", ("indexer/a", "indexer/b")) in told(receiver),
+                WITHIN,
+                lambda: told(receiver),
+            )
+            postgres_server.start()
+            wait_until(lambda: "the store is back" in worker.errors, WITHIN, lambda: worker.errors)
+            wait_until(lambda: states(postgres_server.url)["alerts"].holder is not None, WITHIN)
+            assert worker.errors.count("alerts: begun") == 1
+            assert states(postgres_server.url)["counters"].began_at == before.began_at
+            assert worker.end(signal.SIGTERM) == 143
+            assert "Traceback" not in worker.errors
+            assert PASSWORD not in worker.errors
+
+
+def _passed(seconds: float) -> Callable[[], bool]:
+    """A condition that comes true after a time, for what must not have happened by then."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began >= seconds
+
+
+def publish(url: str, payload: bytes) -> None:
+    with Redis.from_url(url) as client:
+        client.publish(CHANNEL, payload)
+
+
+async def test_a_console_and_a_worker_with_one_webhook_tell_once(
+    home: PrivateHome, store_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.worker.lookout.LOOK_EVERY", 0.2)
+    webhook = home.directory / "webhook"
+    webhook.write_text(receiver.url.get_secret_value())
+    variables = {"EVTOP_NOTIFY_WEBHOOK_FILE": str(webhook), "EVTOP_NOTIFY_TIMES": "1s 1s 4h"}
+    with Worker(home, "only", **variables) as worker:
+        await until(lambda: worker.watches, WITHIN)
+        store = await EventStore.open(store_url)
+
+        async def connect() -> Backend:
+            return Backend(store, None, keeps_alerts=True)
+
+        app = EvtopApp(connect, name="local", telling=chosen_telling(variables))
+        async with app.run_test(size=(120, 40)):
+            await until(lambda: app.model.opened and not app.model.alerts.wants_past, WITHIN)
+            lookout = app._lookout  # pyright: ignore[reportPrivateUsage]
+            assert lookout is not None
+            await until(lambda: lookout.told, WITHIN)
+            await store.create_many([health(1, "a", "down")])
+            await until(lambda: receiver.requests, WITHIN)
+            await until(lambda: len(app.model.alerts.desk.recorded()) == 1, WITHIN)
+            worker.process.kill()
+            worker.process.wait()
+            await until(lambda: not lookout.told, WITHIN)
+            await store.create_many([health(2, "b", "down")])
+            await until(lambda: ("firing", ("indexer/a", "indexer/b")) in told(receiver), WITHIN)
+    identities = [headers["X-Evtop-Id"] for headers, _ in receiver.requests]
+    # What the worker may have had no time to tell is told again, as the same.
+    assert len(set(identities)) == 2
+    assert len(identities) <= 3
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

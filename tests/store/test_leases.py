@@ -16,7 +16,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
-from store.leases import LEASE, TRY_AGAIN_AFTER, JobState, Leases, new_holder
+from store.leases import LEASE, TRY_AGAIN_AFTER, TRY_AGAIN_MIN, JobState, Leases, new_holder
 from store.server_clock import store_clock
 from store.tables import jobs
 
@@ -116,6 +116,11 @@ async def test_what_failed_is_tried_again_sooner(leases: Leases, other: Leases, 
     assert await other.take(JOB, HOUR) is not None
     await other.end(JOB)
     assert (await state_of(leases)).failure is None
+    await other.take(JOB)
+    await other.end(JOB, "no luck")
+    assert await leases.take(JOB, timedelta()) is None
+    clock.go_on(TRY_AGAIN_MIN)
+    assert await leases.take(JOB, timedelta()) is not None
 
 
 async def test_what_is_let_go_of_is_taken_over_at_once(leases: Leases, other: Leases) -> None:
