@@ -70,7 +70,7 @@ DESCRIPTIONS = {
     WEBHOOK_VARIABLE: "A file: the URL that is told of alerts, and on a second line the key that signs.",
     APPRISE_VARIABLE: "A file: URLs of services that Apprise knows, one a line.",
     TIMES_VARIABLE: "How long the first alert is held back, what changes, and what does not.",
-    RETENTION_VARIABLE: "After how many days `evtop prune` deletes events.",
+    RETENTION_VARIABLE: "After how many days `evtop prune` and `evtop worker` delete events.",
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
     USER_VARIABLE: "Who acknowledges and silences alerts here; default: the login name.",
