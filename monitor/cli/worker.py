@@ -45,7 +45,7 @@ def worker(
     ] = None,
     demo: Demo = False,
 ) -> None:
-    """Run scheduled jobs until ended: flush counters, delete what is old, evaluate alert rules and tell people.
+    """Run scheduled jobs until ended: counters, figures, retention, and alerts, of which people are told.
 
     Any number of workers may share a store: each job is run by one of them, and by another one when that is killed. A
     line on stderr tells of each run.

@@ -62,6 +62,13 @@ JOBS = (
         module="monitor.worker.counters",
     ),
     Job(
+        "snapshots",
+        timedelta(minutes=30),
+        does="works out the figures of dashboards beforehand",
+        undone="dashboards work their figures out themselves",
+        module="monitor.worker.snapshots",
+    ),
+    Job(
         "retention",
         timedelta(days=1),
         does="deletes what is older than EVTOP_RETENTION_DAYS, as evtop prune does",

@@ -273,6 +273,7 @@ def test_a_worker_does_its_jobs_and_leaves_the_schema_alone(server: DatabaseServ
     ):
         for words, said in (
             (["counters"], "1 events counted"),
+            (["snapshots"], "figures of 4 periods worked out"),
             (["alerts"], "1 firing, all on record"),
             (["retention"], "49 events, 1 dead letters deleted"),
         ):

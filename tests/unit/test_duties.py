@@ -56,10 +56,15 @@ def test_without_a_worker_it_is_said_what_is_not_done() -> None:
 
 def test_with_one_it_is_said_what_is_done_and_since_when() -> None:
     known = jobs(
-        held("alerts"), ended("retention", timedelta(hours=3)), ended("counters", timedelta(minutes=4))
+        held("alerts"),
+        held("snapshots"),
+        ended("retention", timedelta(hours=3)),
+        ended("counters", timedelta(minutes=4)),
     )
     assert undone(known) == []
-    assert report(known) == "counters 4 min ago; retention 3 h ago; alerts by web-1:7:ab"
+    assert report(known) == (
+        "counters 4 min ago; snapshots by web-1:7:ab; retention 3 h ago; alerts by web-1:7:ab"
+    )
     part = jobs(ended("retention", timedelta(hours=3)))
     assert report(part).startswith("retention 3 h ago; ")
     assert job("counters").undone in report(part)
