@@ -1,8 +1,12 @@
-"""`evtop worker` with leases of a second and a half, and with `SLOW_JOB_FILE` one job alone: see `tests.slow_job`."""
+"""`evtop worker` with leases of a second and a half, and with `SLOW_JOB_FILE` one job alone: see `tests.slow_job`.
+
+SIGUSR1 sets its clock back by a day.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from datetime import timedelta
 
 LEASE = 1.5
@@ -20,6 +24,14 @@ def hurry() -> None:
         second = timedelta(seconds=1)
         slow = registry.Job("slow", second, does="waits", undone="nobody waits", module="tests.slow_job")
         registry.JOBS = (slow,)
+    signal.signal(signal.SIGUSR1, _set_clock_back)
+
+
+def _set_clock_back(*_: object) -> None:
+    """What an administrator does who finds that the clock was a day ahead."""
+    from tests.faults import wall_clock
+
+    wall_clock.set_off(-86_400, ("store.", "monitor.", "apscheduler."))
 
 
 if __name__ == "__main__":

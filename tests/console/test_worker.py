@@ -6,9 +6,11 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.settings import CONFIG_VARIABLE, SECRET_VARIABLES, VARIABLES
 from store.database import Database
 from store.event import Event
 from store.leases import JobState, Leases
@@ -221,6 +224,27 @@ def test_figures_are_scraped() -> None:
         port = int(ADDRESS.findall(worker.errors)[0])
         _assert_on_loopback_alone(port)
         assert worker.end(signal.SIGTERM) == 143
+
+
+UNIT = Path(__file__).parents[2] / "docs" / "evtop-worker.service"
+
+
+def test_the_unit_of_the_docs_starts_what_there_is(home: PrivateHome, tmp_path: Path) -> None:
+    text = UNIT.read_text()
+    [command] = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    program, *words = command.split()
+    assert evtop(home, *words, "--help").returncode == 0
+    named = set(re.findall(r"\b(EVTOP_\w+)=", text))
+    assert named
+    assert named <= {*VARIABLES, *SECRET_VARIABLES, CONFIG_VARIABLE}
+    assert f"SuccessExitStatus={128 + signal.SIGTERM}\n" in text
+    if shutil.which("systemd-analyze"):
+        unit = tmp_path / UNIT.name
+        unit.write_text(text.replace(program, sys.executable))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def _assert_on_loopback_alone(port: int) -> None:

@@ -296,6 +296,20 @@ def test_a_job_is_run_by_one_at_a_time_whoever_is_killed_or_frozen(
     _assert_one_at_a_time(found, gone)
 
 
+def test_a_clock_that_is_set_back_by_a_day_holds_no_job_up() -> None:
+    with PrivateHome(EVTOP_BUS="none") as home:
+        file = home.directory / "runs"
+        file.touch()
+        with Worker(home, "only", SLOW_JOB_FILE=str(file)) as worker:
+            wait_until(lambda: runs(file), WITHIN, lambda: worker.errors)
+            worker.process.send_signal(signal.SIGUSR1)
+            wait_until(lambda: runs(file)[-1]["at"] and runs(file)[-1]["at"] < time.time() - 80_000, WITHIN)
+            before = len(runs(file))
+            wait_until(lambda: len(runs(file)) >= before + 4, WITHIN)
+            assert worker.end(signal.SIGTERM) == 143
+            assert "Traceback" not in worker.errors
+
+
 def runs(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 

@@ -29,11 +29,11 @@ class _SetDatetime(datetime, metaclass=_StillDatetime):
         return datetime.now(tz) + timedelta(seconds=_offset)
 
 
-def set_off(offset: float) -> None:
-    """Set the clock `offset` seconds off the real one, for every module of the store that is loaded."""
+def set_off(offset: float, packages: tuple[str, ...] = ("store.",)) -> None:
+    """Set the clock `offset` seconds off the real one, for all loaded modules of `packages`."""
     global _offset
     _offset = offset
     time.time = lambda: _true_time() + _offset
     for name, module in list(sys.modules.items()):
-        if name.startswith("store.") and getattr(module, "datetime", None) is datetime:
+        if name.startswith(packages) and getattr(module, "datetime", None) is datetime:
             module.datetime = _SetDatetime  # type: ignore[attr-defined]
