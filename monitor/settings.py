@@ -40,6 +40,8 @@ ZONE_VARIABLE = "EVTOP_ZONE"
 USER_VARIABLE = "EVTOP_USER"
 """Who is recorded to have acknowledged or silenced an alert here."""
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
+PERSONAL_VARIABLE = "EVTOP_PERSONAL"
+"""Places in metadata that hold personal data, beside those that are known."""
 WINDOW_VARIABLE = "EVTOP_WINDOW"
 """How many rows the timeline keeps."""
 CONFIG_VARIABLE = "EVTOP_CONFIG"
@@ -48,7 +50,7 @@ VARIABLES = (
     *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE),
     *(RULES_VARIABLE, RECORD_VARIABLE, HEALTH_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
-    USER_VARIABLE,
+    *(USER_VARIABLE, PERSONAL_VARIABLE),
     *NOTIFY_VARIABLES,
     *TERMINAL_VARIABLES,
 )
@@ -192,6 +194,32 @@ def retention_days() -> float:
     if not days > 0:
         raise StartError(f"{RETENTION_VARIABLE}: a number of days above 0, or inf")
     return days
+
+
+def personal_places() -> tuple[str, ...]:
+    """Where personal data stands in metadata: what is known, and what `EVTOP_PERSONAL` adds and takes out.
+
+    Raises:
+        StartError: it names what is no place.
+    """
+    from store.personal import PersonalPlaceError, read_places
+
+    try:
+        return read_places(os.environ.get(PERSONAL_VARIABLE, ""))
+    except PersonalPlaceError as error:
+        raise StartError(f"{PERSONAL_VARIABLE}: {error}") from None
+
+
+def activate_masking(*, shown: bool) -> None:
+    """Have this process hide personal data, unless it is to be `shown`.
+
+    Raises:
+        StartError: `EVTOP_PERSONAL` names what is no place.
+    """
+    from monitor.masking import Mask, activate
+
+    mask = Mask(personal_places())
+    activate(None if shown else mask)
 
 
 def window_rows() -> int:

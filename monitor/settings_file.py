@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import StartError
-from monitor.settings import CONFIG_VARIABLE, PREFIX, SECRET_VARIABLES, TAXONOMY_VARIABLE, VARIABLES
+from monitor.settings import (
+    CONFIG_VARIABLE,
+    PERSONAL_VARIABLE,
+    PREFIX,
+    SECRET_VARIABLES,
+    TAXONOMY_VARIABLE,
+    VARIABLES,
+)
 from store.bus_url import BUS_SETTING
 from store.credentials import secret
 from store.environment import (
@@ -34,6 +41,8 @@ KEYS = {
     name.removeprefix(PREFIX).lower(): name for name in (*VARIABLES, *SECRET_VARIABLES) if name != SIGNING_KEY
 }
 """What may stand in the file, and the variable that it stands for."""
+_SEPARATORS = {TAXONOMY_VARIABLE: os.pathsep, PERSONAL_VARIABLE: ","}
+"""What may be a list in the file, and what its parts are joined by in the variable."""
 _OF_ONE_PLACE = {
     STORE_PASSWORD_FILE: STORE_SETTING,
     BUS_PASSWORD_FILE: BUS_SETTING,
@@ -130,7 +139,7 @@ def _text(place: str, key: str, value: Any) -> str:
             return "1" if value else "0"
         case str() | int() | float():
             return str(value)
-        case list() if KEYS[key] == TAXONOMY_VARIABLE and all(isinstance(part, str) for part in value):  # pyright: ignore[reportUnknownVariableType]
-            return os.pathsep.join(value)  # pyright: ignore[reportUnknownArgumentType]
+        case list() if KEYS[key] in _SEPARATORS and all(isinstance(part, str) for part in value):  # pyright: ignore[reportUnknownVariableType]
+            return _SEPARATORS[KEYS[key]].join(value)  # pyright: ignore[reportUnknownArgumentType]
         case _:
             raise StartError(f"{place}: {key}: text or a number is expected")

@@ -29,9 +29,9 @@ CANDIDATES = 5
 """Alerts, or silences, that are named where a word means several."""
 
 
-def read_desk(demo: bool) -> tuple[AlertDesk, datetime]:
+def read_desk(demo: bool, *, show_personal: bool = False) -> tuple[AlertDesk, datetime]:
     """The desk over what is on record, and the present."""
-    return run_to_end(_read(chosen_settings(demo))), datetime.now(UTC)
+    return run_to_end(_read(chosen_settings(demo, show_personal=show_personal))), datetime.now(UTC)
 
 
 def record(demo: bool, make: Callable[[AlertDesk, datetime], Sequence[Event]]) -> Sequence[Event]:

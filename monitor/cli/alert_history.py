@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.alert_desk import read_desk
-from monitor.cli.options import Demo, Output, TableOrJson, say, write, write_json
+from monitor.cli.options import Demo, Output, ShowPersonal, TableOrJson, say, write, write_json
 from monitor.cli.selection import Zone, chosen_zone
 from monitor.cli.table import table_lines
 from monitor.cli.zones import ZoneName
@@ -29,6 +29,7 @@ def history(
     ] = 100,
     output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Print when alerts fired and ended, the latest first; with --by-rule, how long that took on average.
@@ -38,7 +39,7 @@ def history(
     from monitor.health.alert_history import response_times
 
     written = chosen_zone(zone)
-    desk, _ = read_desk(demo)
+    desk, _ = read_desk(demo, show_personal=show_personal)
     found = [one for one in desk.history() if rule is None or one.rule == rule]
     with suppress(BrokenPipeError):
         if by_rule:
@@ -56,7 +57,7 @@ def _write_episodes(episodes: Sequence[PastEpisode], output: Output, zone: Zone)
         for one in episodes:
             write_json(
                 {
-                    "fingerprint": one.fingerprint,
+                    "fingerprint": one.shown_fingerprint,
                     "rule": one.rule,
                     "title": one.title,
                     "severity": one.severity,
@@ -76,7 +77,7 @@ def _write_episodes(episodes: Sequence[PastEpisode], output: Output, zone: Zone)
             _lasted(one.to_resolve, "fires still"),
             str(one.severity),
             one.title,
-            one.fingerprint,
+            one.shown_fingerprint,
             one.acknowledged_by or "-",
             _lasted(one.to_acknowledge),
         ]

@@ -11,10 +11,11 @@ import typer
 
 from monitor.cli import alert_history, silences
 from monitor.cli.alert_desk import By, Comment, firing, meant, person, read_desk, record
-from monitor.cli.options import Demo, Output, TableOrJson, fail, say, write, write_json
+from monitor.cli.options import Demo, Output, ShowPersonal, TableOrJson, fail, say, write, write_json
 from monitor.cli.selection import Zone, chosen_zone
 from monitor.cli.table import table_lines
 from monitor.cli.zones import ZoneName
+from monitor.masking import shown_metadata
 
 if TYPE_CHECKING:
     from monitor.health.desk import AlertDesk, DeskAlert
@@ -53,6 +54,7 @@ def list_alerts(
             help=f"Exit with status {UNATTENDED} when something fires that nobody acknowledged or silenced.",
         ),
     ] = False,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Print the alerts on record, what fires first. No rule is evaluated here: consoles do, and record it.
@@ -60,7 +62,7 @@ def list_alerts(
     The last line says when that was recorded last. As JSON, each alert does.
     """
     written = chosen_zone(zone)
-    desk, now = read_desk(demo)
+    desk, now = read_desk(demo, show_personal=show_personal)
     alerts = desk.show(desk.recorded(), now)
     open_ones = [one for one in alerts if one.alert.resolved_at is None]
     unattended = [
@@ -115,7 +117,7 @@ def _say_of(
         return [said(one.episode, name, comment, now) for one in meant(which, alerts)]
 
     for event in record(demo, make):
-        write(f"{event.metadata['fingerprint']}  {done}")
+        write(f"{shown_metadata(event)['fingerprint']}  {done}")
 
 
 def _recorded_last(desk: AlertDesk, zone: Zone, now: datetime) -> str:
@@ -138,7 +140,7 @@ def _write_table(alerts: Sequence[DeskAlert], zone: Zone) -> None:
             str(one.alert.severity),
             iso(one.since, zone.written, "seconds"),
             one.alert.title,
-            one.alert.fingerprint,
+            one.alert.shown_fingerprint,
             _made_of(one, zone) or "-",
         ]
         for one in alerts
@@ -171,7 +173,7 @@ def _json(one: DeskAlert, desk: AlertDesk) -> dict[str, Any]:
     alert, acknowledged = one.alert, one.acknowledged
     kind, identifier = alert.resource or (None, None)
     return {
-        "fingerprint": alert.fingerprint,
+        "fingerprint": alert.shown_fingerprint,
         "rule": alert.rule,
         "title": alert.title,
         "severity": alert.severity,
@@ -181,7 +183,7 @@ def _json(one: DeskAlert, desk: AlertDesk) -> dict[str, Any]:
         "count": alert.count,
         "resource_type": kind,
         "resource_id": identifier,
-        "labels": dict(alert.labels),
+        "labels": dict(alert.shown_labels),
         "runbook": alert.runbook or None,
         "acknowledged": acknowledged
         and {"by": acknowledged.by, "comment": acknowledged.comment, "at": acknowledged.at},

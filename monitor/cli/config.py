@@ -32,6 +32,7 @@ from monitor.settings import (
     CONFIG_VARIABLE,
     HEALTH_VARIABLE,
     NAME_VARIABLE,
+    PERSONAL_VARIABLE,
     RECORD_VARIABLE,
     RETENTION_DAYS,
     RETENTION_VARIABLE,
@@ -47,6 +48,7 @@ from monitor.settings import (
     ZONE_VARIABLE,
     Settings,
     default_store,
+    personal_places,
     unknown_variables,
     window_rows,
 )
@@ -74,6 +76,7 @@ DESCRIPTIONS = {
     ZONE_VARIABLE: "The zone of the console: UTC, local, ago, or a name like Europe/Berlin.",
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
     USER_VARIABLE: "Who acknowledges and silences alerts here; default: the login name.",
+    PERSONAL_VARIABLE: "Places in metadata that hold personal data, beside the known; -name takes one out.",
     STORE_PASSWORD_FILE: "A file whose first line is the password of the store.",
     BUS_PASSWORD_FILE: "A file whose first line is the password of the bus.",
     SIGNING_KEY_FILE: "A file whose first line is the key that announcements are signed with.",
@@ -102,6 +105,7 @@ _EXAMPLES = {
     ZONE_VARIABLE: '"Europe/Berlin"',
     WINDOW_VARIABLE: f"{WINDOW}",
     USER_VARIABLE: '"ana"',
+    PERSONAL_VARIABLE: '["client.address", "-device_id"]',
     THEME_VARIABLE: '"dark"',
     ASCII_VARIABLE: '"1"',
     KEYS_VARIABLE: '"/etc/evtop/keys.toml"',
@@ -116,6 +120,7 @@ _DEFAULTS: dict[str, Callable[[], str]] = {
     RETENTION_VARIABLE: lambda: f"{RETENTION_DAYS:g}",
     ZONE_VARIABLE: lambda: "UTC",
     WINDOW_VARIABLE: lambda: f"{WINDOW}",
+    PERSONAL_VARIABLE: lambda: ",".join(personal_places()),
 }
 
 app = typer.Typer(help="The settings, and where they come from.", no_args_is_help=True, rich_markup_mode=None)
@@ -157,6 +162,7 @@ def show(
         fill_in()
         used = Settings.from_environment()
         window_rows()
+        personal_places()
     except StartError as error:
         fail(str(error))
     for line in (*used.warnings, *([exposed] if exposed else [])):

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from monitor.ascii_json import ascii_json
-from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, say, write, write_json
+from monitor.cli.options import (
+    Demo,
+    Output,
+    ShowPersonal,
+    chosen_settings,
+    fail,
+    run_to_end,
+    say,
+    write,
+    write_json,
+)
+from monitor.masking import shown_text
 from store.bus_url import EMBEDDED
 
 if TYPE_CHECKING:
@@ -47,6 +58,7 @@ def list_letters(
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Plain text, or a JSON object a line.")
     ] = Output.TEXT,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Print dead letters, oldest first: number, time, event type, reason, producer."""
@@ -60,12 +72,13 @@ def list_letters(
         if not left and await letters.oldest(1, last):
             say(f"there are more; --after {last} goes on")
 
-    run_to_end(_with_letters(chosen_settings(demo), work))
+    run_to_end(_with_letters(chosen_settings(demo, show_personal=show_personal), work))
 
 
 @app.command()
 def show(
     number: Annotated[int, typer.Argument(min=1, max=NUMBER_MAX, help="Which one.")],
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Print what a dead letter holds: what was to be recorded, as JSON in one line."""
@@ -73,10 +86,10 @@ def show(
     async def work(letters: DeadLetterRepository) -> DeadLetter | None:
         return await _letter(letters, number)
 
-    letter = run_to_end(_with_letters(chosen_settings(demo), work))
+    letter = run_to_end(_with_letters(chosen_settings(demo, show_personal=show_personal), work))
     if letter is None:
         fail(f"there is no dead letter {number}")
-    print(ascii_json(letter.payload))  # noqa: T201
+    print(ascii_json(shown_text(letter.payload)))  # noqa: T201
 
 
 @app.command()
@@ -172,7 +185,7 @@ def _print(letter: DeadLetter, output: Output) -> None:
                 "event_type": letter.event_type,
                 "reason": letter.reason,
                 "producer": letter.producer,
-                "payload": letter.payload,
+                "payload": shown_text(letter.payload),
             }
         )
         return

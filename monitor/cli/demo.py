@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import chosen_settings, fail, run_to_end, write
+from monitor.cli.options import ShowPersonal, chosen_settings, fail, run_to_end, write
 from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
 from monitor.errors import StartError
 from monitor.fit.choices import Options
@@ -37,6 +37,7 @@ def demo(
         bool, typer.Option(help="Open the console, or let the application work alone.")
     ] = True,
     zone: ZoneShown = None,
+    show_personal: ShowPersonal = False,
     theme: Theme = None,
     plain: Ascii = None,
     keys_file: KeysFile = None,
@@ -52,7 +53,9 @@ def demo(
     Both are new with each demo.
     """
     # What the file with settings says of the terminal holds for the console, as it does for evtop itself.
-    settings = chosen_settings(True, warn=False) if console else Settings.for_demo()
+    settings = (
+        chosen_settings(True, warn=False, show_personal=show_personal) if console else Settings.for_demo()
+    )
     with _the_only_demo(settings.runtime):
         if console:
             from monitor.cli.console import start_zone

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from monitor.cli.ending import tidy_end
-from monitor.cli.options import Demo, chosen_settings, fail, run_to_end, say, write
+from monitor.cli.options import Demo, ShowPersonal, chosen_settings, fail, run_to_end, say, write
 from monitor.cli.progress import Progress
 from monitor.cli.selection import (
     ExitCode,
@@ -57,6 +57,7 @@ def export(
     ] = None,
     zone: ZoneName = None,
     exit_code: ExitCode = False,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Write stored events to a file, oldest first, however many they are.
@@ -67,12 +68,14 @@ def export(
 
     The file is there when all of it is, in place of one of that name, and can be read by its owner alone.
 
+    Personal data is written as stand-ins, the same one for the same value within one file, unless --show-personal.
+
     Exit status 3 says that rows of the store that are no events were left out.
     """
     form = _format(output, to)
     written_in = chosen_zone(zone)
     chosen = chosen_events(query, since, until, written_in)
-    settings = chosen_settings(demo)
+    settings = chosen_settings(demo, show_personal=show_personal)
     with suppress(BrokenPipeError):
         # The reader of the pipe has seen enough.
         written, unreadable, size = _exported(settings, chosen, to, form, written_in)

@@ -29,7 +29,7 @@ from monitor.cli import (
     worker,
 )
 from monitor.cli.files import FilesOrCommand, open_files
-from monitor.cli.options import Demo, activate_health, chosen_settings, fail, write
+from monitor.cli.options import Demo, ShowPersonal, activate_health, chosen_settings, fail, write
 from monitor.cli.terminal_options import Ascii, KeysFile, LowBandwidth, Mouse, Theme, ZoneShown
 from monitor.fit.choices import Options
 
@@ -46,6 +46,7 @@ app = typer.Typer(
         "EVTOP_BUS: redis://, rediss://, unix://, embedded (default) or none.  "
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
         "EVTOP_RULES: a file with alert rules of your own.  EVTOP_USER: who acknowledges and silences alerts.  "
+        "EVTOP_PERSONAL: places in metadata with personal data.  "
         "EVTOP_RECORD_ALERTS: 0 records none.  EVTOP_HEALTH: which events report health.  "
         "EVTOP_NOTIFY, EVTOP_NOTIFY_COMMAND, EVTOP_NOTIFY_WEBHOOK_FILE, "
         "EVTOP_NOTIFY_APPRISE_FILE, EVTOP_NOTIFY_TIMES: how and when people are told of alerts.  "
@@ -106,6 +107,7 @@ def console(
             "--map", metavar="MAP", help="A TOML file that makes events of the lines of FILE that are none."
         ),
     ] = None,
+    show_personal: ShowPersonal = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     theme: Theme = None,
     plain: Ascii = None,
@@ -132,7 +134,7 @@ def console(
             fail("--demo is another place to look at than files")
         if mapping is not None and not files:
             fail("--map is for files: evtop --map MAP FILE")
-        settings = chosen_settings(address_demo, warn=False)
+        settings = chosen_settings(address_demo, warn=False, show_personal=show_personal)
         activate_health(settings)
         keeps_last = not (address_demo or files)
         start = chosen_start(query, at, zone, view, settings.name if keeps_last and not fresh else None)
@@ -153,6 +155,7 @@ def console(
         "--view": view,
         "--fresh": fresh or None,
         "--map": mapping,
+        "--show-personal": show_personal or None,
         "--theme": theme,
         "--ascii": plain,
         "--keys": keys_file,

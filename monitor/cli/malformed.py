@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.cli.following import follow_feed
 from monitor.cli.options import write, write_json
+from monitor.masking import shown_text
 
 if TYPE_CHECKING:
     from monitor.model.arrivals import Arrivals
@@ -53,7 +54,7 @@ def _show_messages(arrivals: Arrivals, show: Callable[[dict[str, Any]], None]) -
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for refusal in arrivals.refusals:
         # Not UTF-8 perhaps: every byte is one character, so that nothing of it is lost.
-        excerpt = refusal.excerpt.decode("latin-1")
+        excerpt = shown_text(refusal.excerpt.decode("latin-1"))
         cut = len(refusal.excerpt) < refusal.size
         show(
             {

@@ -13,10 +13,13 @@ import typer
 
 from monitor.ascii_json import ascii_json
 from monitor.errors import StartError
-from monitor.settings import Settings, unknown_variables
+from monitor.settings import Settings, activate_masking, unknown_variables
 from monitor.settings_file import exposed_password, fill_in
 
 Demo = Annotated[bool, typer.Option("--demo", help="Address the running demo.")]
+ShowPersonal = Annotated[
+    bool, typer.Option("--show-personal", help="Show personal data, as addresses and e-mail, as they are.")
+]
 Result = TypeVar("Result")
 
 
@@ -38,10 +41,11 @@ class Rows(StrEnum):
     CSV = "csv"
 
 
-def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
+def chosen_settings(demo: bool, *, warn: bool = True, show_personal: bool = False) -> Settings:
     """The demo's settings, or those of the environment and the file; a setting that is wrong ends the program.
 
-    The taxonomy that they name becomes that of the process. Variables that are none of ours, and secrets that
+    The taxonomy that they name becomes that of the process, and it hides what they call personal, unless
+    `show_personal`. Variables that are none of ours, and secrets that
     others may read, are warned of, where there is no screen that the warning would be lost on.
     """
     try:
@@ -49,6 +53,7 @@ def chosen_settings(demo: bool, *, warn: bool = True) -> Settings:
         fill_in()
         settings = Settings.for_demo() if demo else Settings.from_environment()
         settings.activate_taxonomy()
+        activate_masking(shown=show_personal)
     except StartError as error:
         fail(str(error))
     for line in (*settings.warnings, *([exposed] if exposed else [])) if warn else ():

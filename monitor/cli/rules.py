@@ -14,6 +14,7 @@ import typer
 from monitor.cli.options import (
     Demo,
     Output,
+    ShowPersonal,
     TableOrJson,
     activate_health,
     chosen_settings,
@@ -104,13 +105,14 @@ def replay_rules(
     until: Until = None,
     output: TableOrJson = Output.TEXT,
     zone: ZoneName = None,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Hold the rules of a file against the stored past, and print what would have fired.
 
     The shipped rules are left out, but for those that the file changes.
     """
-    settings = chosen_settings(demo)
+    settings = chosen_settings(demo, show_personal=show_personal)
     # Before the rules are read: what reports health is part of some of them.
     activate_health(settings)
     found = _rules_with(file)
@@ -251,7 +253,7 @@ def _write_json(
                 "severity": alert.severity,
                 "rule": alert.rule,
                 "title": alert.title,
-                "fingerprint": alert.fingerprint,
+                "fingerprint": alert.shown_fingerprint,
                 "events": alert.count,
             }
         )

@@ -12,7 +12,7 @@ import typer
 
 from monitor.cli.following import follow_feed
 from monitor.cli.malformed import LATEST, print_malformed
-from monitor.cli.options import Demo, Rows, chosen_settings, fail, run_to_end, say, write
+from monitor.cli.options import Demo, Rows, ShowPersonal, chosen_settings, fail, run_to_end, say, write
 from monitor.cli.selection import (
     ExitCode,
     Query,
@@ -63,6 +63,7 @@ def tail(
     ] = Rows.TEXT,
     zone: ZoneName = None,
     exit_code: ExitCode = False,
+    show_personal: ShowPersonal = False,
     demo: Demo = False,
 ) -> None:
     """Print the latest events, oldest first.
@@ -84,7 +85,7 @@ def tail(
         fail("--malformed is written as text or json")
     written_in = chosen_zone(zone)
     chosen = chosen_events(query, since, until, written_in)
-    settings = chosen_settings(demo)
+    settings = chosen_settings(demo, show_personal=show_personal)
     with suppress(BrokenPipeError):
         # The reader of the pipe has seen enough.
         if count:

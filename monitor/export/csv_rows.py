@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from monitor.ascii_json import ascii_json
 from monitor.export.formats import COLUMNS
+from monitor.masking import shown_event
 from monitor.text import clean
 from monitor.zone import iso
 from store.event import Event
@@ -41,7 +42,7 @@ def csv_line(cells: Iterable[str]) -> str:
 
 def event_line(event: Event, zone: tzinfo | None = UTC) -> str:
     """`event` as one line, its time in `zone` to the microsecond; an empty cell is a field that it has not."""
-    fields = event.__dict__
+    fields = shown_event(event).__dict__
     return csv_line([_cell(name, fields[name], zone) for name in COLUMNS])
 
 

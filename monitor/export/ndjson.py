@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from monitor.ascii_json import ascii_json
+from monitor.masking import shown_event
 from store.event import Event
 from store.wire import encode
 
 
 def json_line(event: Event) -> str:
     """`event` as one line of ASCII, without its end: JSON would let control characters through to a terminal."""
-    return ascii_json(encode(event).decode())
+    return ascii_json(encode(shown_event(event)).decode())
 
 
 class NdjsonWriter:

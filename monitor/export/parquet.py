@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from pydantic_core import to_json
 
 from monitor.export.formats import COLUMNS
+from monitor.masking import shown_metadata
 from store.event import Event
 
 ROWS_MAX = 50_000
@@ -46,7 +47,7 @@ class ParquetWriter:
             return
         columns = {name: [event.__dict__[name] for event in events] for name in COLUMNS}
         columns["id"] = [str(event.id) for event in events]
-        documents = [to_json(event.metadata).decode() for event in events]
+        documents = [to_json(shown_metadata(event)).decode() for event in events]
         columns["metadata"] = documents
         self._kept.append(self._arrow.RecordBatch.from_pydict(columns, schema=self._schema))
         self._rows += len(events)

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.health.components import Subject
 from monitor.health.engine import Alert, AlertState
+from monitor.masking import without_labels
 from store.event import ActorType, Event, Severity
 from store.importing.stable_id import stable_id
 from store.query.syntax import UNSTORABLE
@@ -96,6 +97,7 @@ def alert_of(event: Event) -> Alert:
     if not isinstance(fingerprint, str) or not 0 < len(fingerprint) <= FINGERPRINT_MAX:
         raise MalformedAlertEventError("no fingerprint")
     since = moment_in(told, "since")
+    labels = _labels(told)
     is_resolved = event.event_type == RESOLVED
     if is_resolved and event.inserted_at < since:
         raise MalformedAlertEventError("resolved before it fired")
@@ -103,13 +105,13 @@ def alert_of(event: Event) -> Alert:
         fingerprint=fingerprint,
         rule=text_in(told, "rule"),
         severity=_severity(told),
-        title=text_in(told, "title"),
+        title=without_labels(text_in(told, "title"), labels),
         resource=_resource_of(event),
         state=AlertState.RESOLVED if is_resolved else AlertState.FIRING,
         since=since,
         resolved_at=event.inserted_at if is_resolved else None,
         count=_count(told),
-        labels=_labels(told),
+        labels=labels,
         runbook=text_in(told, "runbook"),
     )
 

@@ -32,6 +32,11 @@ class PastEpisode:
     """What it was of, as it was recorded last."""
 
     @property
+    def shown_fingerprint(self) -> str:
+        """The fingerprint as it may be shown."""
+        return self.fingerprint if self.alert is None else self.alert.shown_fingerprint
+
+    @property
     def to_acknowledge(self) -> timedelta | None:
         """How long nobody took care of it. Never below zero, though clocks differ."""
         return None if self.acknowledged is None else max(timedelta(), self.acknowledged - self.fired)

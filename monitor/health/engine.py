@@ -13,6 +13,7 @@ from monitor.health.rule import Episode, Rule
 from monitor.health.title import title
 from monitor.health.usual import Usual
 from monitor.health.watching import Watched, Watching
+from monitor.masking import shown_labels, without_labels
 from store.event import Event, Severity
 
 RESOLVED_MAX = 100
@@ -47,6 +48,16 @@ class Alert:
     count: int
     labels: tuple[tuple[str, str], ...] = ()
     runbook: str = ""
+
+    @property
+    def shown_labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels as they may be shown."""
+        return shown_labels(self.labels)
+
+    @property
+    def shown_fingerprint(self) -> str:
+        """The fingerprint as it may be shown."""
+        return without_labels(self.fingerprint, self.labels)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from monitor.health.grouping import Group, key_name, value_name, value_text
 from monitor.health.rule import Episode, Rule
+from monitor.masking import without_labels
 
 _NAME = re.compile(r"\{([^{}]*)\}")
 _SPACES = re.compile(r" {2,}")
@@ -23,7 +24,10 @@ def known_names(rule: Rule) -> tuple[str, ...]:
 
 
 def title(rule: Rule, group: Group, episode: Episode) -> str:
-    """The title of an alert; raw event text. What has no value is empty, and unknown names stay as they are."""
+    """The title of an alert; raw event text, as it may be shown, for others are told of it.
+
+    What has no value is empty, and unknown names stay as they are.
+    """
     values: Mapping[str, str] = {
         **dict(rule.kind.facts),
         **{key_name(key): value_text(value) for key, value in zip(rule.group_by, group, strict=True)},
@@ -34,4 +38,5 @@ def title(rule: Rule, group: Group, episode: Episode) -> str:
     }
     template = rule.title or rule.kind.title
     filled = _NAME.sub(lambda found: values.get(found[1], found[0]), template)
-    return _SPACES.sub(" ", filled).strip()
+    labels = [(key_name(key), value_text(value)) for key, value in zip(rule.group_by, group, strict=True)]
+    return without_labels(_SPACES.sub(" ", filled).strip(), labels)

@@ -36,7 +36,7 @@ def alert_facts(
         )
     if alert.resource is not None:
         facts.append(("resource", "/".join(filter(None, alert.resource))))
-    facts += [(name, value) for name, value in alert.labels if "resource" not in name]
+    facts += [(name, value) for name, value in alert.shown_labels if "resource" not in name]
     if alert.count:
         facts.append(("events", f"{alert.count:,}"))
     if one.acknowledged is not None:

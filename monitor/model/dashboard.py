@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from monitor.masking import is_hidden, shown_value
 from monitor.model.filter import Facet
 from monitor.model.subjects import ActorName, ResourceName
 from monitor.zone import age
@@ -142,12 +143,19 @@ def _provider(entry: Entry) -> Ranked:
         all_of(Compare(Field.TYPE, Op.EQ, event_type), Compare(Path(tuple(path.split("."))), Op.EQ, name))
         for event_type, path in places.items()
     ]
+    for keys in (tuple(path.split(".")) for path in places.values()):
+        if is_hidden(keys):
+            named, name = [Compare(Field.TYPE, Op.EQ, each) for each in places], shown_value(keys, name)
+            break
     return Ranked(name, entry.number, named[0] if len(named) == 1 else Or(tuple(named)), entry.errors)
 
 
 def _searched(entry: Entry) -> Ranked:
     text = entry.names[0] or ""
     named = Or(tuple(Compare(Field.TYPE, Op.EQ, name) for name in sorted(SEARCHES)))
+    if is_hidden(("query",)):
+        # A filter would tell it.
+        return Ranked(shown_value(("query",), text), entry.number, named)
     # However it was written: what contains it holds all that was counted.
     return Ranked(text, entry.number, all_of(named, Compare(Path(("query",)), Op.CONTAINS, text)))
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
+from monitor.masking import shown_metadata
 from monitor.model.filter import Facet
 from monitor.zone import Zone
 from store.event import Event
@@ -24,11 +25,16 @@ ASKED_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value of an event; all text is raw. `facet` is what to filter by of a field; None where there is nothing."""
+    """A value of an event as it may be shown; all text is raw.
+
+    `facet` is what to filter by of a field; None where there is nothing. `hidden` is the value that it stands for,
+    where that is another one, in a list of its own.
+    """
 
     place: Place
     value: Any
     facet: Facet | None = None
+    hidden: tuple[Any, ...] = ()
 
     @property
     def label(self) -> str:
@@ -62,7 +68,7 @@ class Item:
             return self.facet or none
         if any(isinstance(key, int) for key in self.place):
             return "a place in a list cannot be asked for; a word in the filter finds what is in it"
-        value = written(self.value)
+        value = written(*(self.hidden or (self.value,)))
         if value is None or len(self.place) == 1:
             return "objects and lists have no value to filter by; what is in an object has"
         keys = cast("tuple[str, ...]", self.place[1:])
@@ -90,7 +96,7 @@ def detail_items(event: Event, zone: Zone, folded: AbstractSet[Place] = frozense
         Item(("secondary",), event.secondary_resource or "", _secondary(event)),
         field("id", str(event.id), Field.ID),
         Item(("position",), position),
-        *_unfolded(Item((METADATA,), event.metadata), folded),
+        *_unfolded(Item((METADATA,), shown_metadata(event)), event.metadata, folded),
     ]
 
 
@@ -105,12 +111,16 @@ def _secondary(event: Event) -> Facet | None:
     return Facet(Field.RESOURCE, event.secondary_resource)
 
 
-def _unfolded(item: Item, folded: AbstractSet[Place]) -> Iterator[Item]:
+def _unfolded(item: Item, real: Any, folded: AbstractSet[Place]) -> Iterator[Item]:
+    """`item` and what is below it; `real` is the value that it shows, or stands for."""
     yield item
     if not item.is_branch or item.place in folded:
         return
-    value: object = item.value
-    is_object = isinstance(value, dict)
-    below = cast("dict[str, Any]", value).items() if is_object else enumerate(cast("list[Any]", value))
+    shown: object = item.value
+    is_object = isinstance(shown, dict)
+    below = cast("dict[str, Any]", shown).items() if is_object else enumerate(cast("list[Any]", shown))
     for key, value in below:
-        yield from _unfolded(Item((*item.place, key), value), folded)
+        # A key that has been replaced is none of the event's: nothing can be asked for there.
+        inner = value if shown is real or (is_object and key not in real) else real[key]
+        hidden = () if inner is value or inner == value else (inner,)
+        yield from _unfolded(Item((*item.place, key), value, hidden=hidden), inner, folded)

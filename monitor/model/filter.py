@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from monitor.masking import is_hidden, shown_value
 from monitor.zone import Zone
 from store.event import SEVERITY_RANK, Event, Severity
 from store.event_filter import EventFilter
@@ -74,10 +75,16 @@ class Facet(NamedTuple):
         return Field.CATEGORY if self.field in _KIND_FIELDS else self.field
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether the value is not to be shown."""
+        return isinstance(self.field, Path) and is_hidden(self.field.keys)
+
+    @property
     def label(self) -> str:
-        """The value in words, of the metadata with its place. Raw text."""
+        """The value in words as it may be shown, of the metadata with its place. Raw text."""
         if isinstance(self.field, Path):
-            return f"{write_path(self.field.keys)}:{write_value(self.value)}"
+            shown = shown_value(self.field.keys, self.value) if self.is_hidden else write_value(self.value)
+            return f"{write_path(self.field.keys)}:{shown}"
         return self.value or f"no {self.field.replace('_', ' ')}"
 
 
@@ -213,6 +220,13 @@ class Filter:
     def at_least(self, minimum: Severity | None) -> Filter:
         """The same with another minimum severity; `info` still hides events that have none."""
         return replace(self, minimum=minimum)
+
+    def without_hidden(self) -> Filter:
+        """The same without the values that are not to be shown: what may be written down, or given to others."""
+        muted, only = (
+            frozenset(facet for facet in facets if not facet.is_hidden) for facets in (self.muted, self.only)
+        )
+        return self if (muted, only) == (self.muted, self.only) else replace(self, muted=muted, only=only)
 
     def within(self, span: Span | None) -> Filter:
         """The same in a span of time, or at all times."""

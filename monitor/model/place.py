@@ -21,10 +21,11 @@ class Place:
     def command_line(self, sources: Sequence[str] = ()) -> str:
         """For a shell of this or another machine, which must have the same store and bus set, or files at hand.
 
-        `sources` are those files, with the option that says how they are read.
+        `sources` are those files, with the option that says how they are read. Values that are not to be shown are
+        left out of the filter.
         """
         words = ["evtop", *sources]
-        if query := describe(self.shown.node()):
+        if query := describe(self.shown.without_hidden().node()):
             words += ["--query", query]
         if self.at is not None:
             # Of one moment, whatever zone the other side shows.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from monitor.masking import shown_metadata
 from monitor.model.counts import OTHERS, Kind
 from monitor.model.gaps import Gap
 from store.event import Event
 from store.query.completion import ANY, Seen
-from store.query.metadata import leaves, written
+from store.query.metadata import leaves, value_at, written
 from store.query.syntax import Field, Path
 
 ROWS_MAX = 1000
@@ -24,7 +25,7 @@ def seen_values(kinds: Iterable[tuple[int, Kind, float]], rows: Sequence[Event |
     """What the newest `rows` have, and categories and types as they were counted by minute where that is more.
 
     Of the metadata, what the newest of them have: how often each place in it holds which value, `ANY` for a list, an
-    empty object and a text too long to be offered.
+    empty object, a text too long to be offered and what is not to be shown.
     """
     seen: dict[Field, Counter[str]] = {
         field: Counter()
@@ -58,12 +59,15 @@ def _in_metadata(rows: Sequence[Event | Gap]) -> dict[Path, Counter[str]]:
     for row in reversed(rows):
         if not isinstance(row, Event):
             continue
-        for _, (keys, value) in zip(range(_LEAVES_MAX), leaves(row.metadata, _LEVELS_MAX), strict=False):
+        shown = shown_metadata(row)
+        for _, (keys, value) in zip(range(_LEAVES_MAX), leaves(shown, _LEVELS_MAX), strict=False):
             place = Path(keys)
             if place not in seen and len(seen) >= _PATHS_MAX:
                 continue
             values = seen.setdefault(place, Counter())
-            text = written(value)
+            # What is not to be shown would find nothing by what is shown in its place.
+            hidden = shown is not row.metadata and value_at(row.metadata, keys) != value
+            text = None if hidden else written(value)
             if text is None or len(text) > _TEXT_MAX or (text not in values and len(values) >= _VALUES_MAX):
                 text = ANY
             values[text] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.masking import is_hidden, shown_metadata
 from store.event import Event
 
 _MESSAGES = ("error", "message", "reason", "detail", "summary")
@@ -15,7 +16,7 @@ _PREVIOUS = ("previous_status", "previous", "from", "old_status")
 
 def summarise(event: Event) -> str:
     """The message of the event, else what changed, else its status and the thing's name."""
-    metadata = event.metadata
+    metadata = shown_metadata(event)
     previous = _first(metadata, _PREVIOUS)
     change = f"{previous} → {event.status}" if previous and event.status else ""
     message = _first(metadata, _MESSAGES)
@@ -26,7 +27,9 @@ def summarise(event: Event) -> str:
     if not parts and event.secondary_resource:
         parts.append(event.secondary_resource)
     if not parts:
-        told = [(key, value) for key, value in metadata.items() if key not in _ABOUT_PEOPLE]
+        told = [
+            (key, value) for key, value in metadata.items() if not (key in _ABOUT_PEOPLE or is_hidden((key,)))
+        ]
         parts.extend(f"{key}={_plain(value)}" for key, value in told[:4])
     return " · ".join(parts)
 

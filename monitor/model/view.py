@@ -90,8 +90,10 @@ class View:
 def query_text(shown: Filter, *, fixed: bool = False) -> str:
     """A query for all that `shown` lets through but for its minimum severity: as it was typed where that says it all.
 
-    `fixed` says that moments are to stay the ones that they are now, whenever and in which zone it is read.
+    `fixed` says that moments are to stay the ones that they are now, whenever and in which zone it is read. Values that
+    are not to be shown are left out: it is written to a file.
     """
+    shown = shown.without_hidden()
     if shown.muted or shown.only or shown.span or (fixed and _has_moment(shown.query)):
         return describe(replace(shown, minimum=None).node())
     return shown.text

@@ -70,13 +70,13 @@ def _line(alert: Alert) -> str:
 
 def _fields(alert: Alert) -> dict[str, Any]:
     return {
-        "fingerprint": alert.fingerprint,
+        "fingerprint": alert.shown_fingerprint,
         "rule": alert.rule,
         "status": alert.state.value,
         "severity": alert.severity.value,
         "title": alert.title,
         "resource": None if alert.resource is None else "/".join(filter(None, alert.resource)),
-        "labels": dict(alert.labels),
+        "labels": dict(alert.shown_labels),
         "since": alert.since.isoformat(),
         "resolved_at": alert.resolved_at and alert.resolved_at.isoformat(),
         "count": alert.count,

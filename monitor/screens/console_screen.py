@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 from textual.screen import Screen
 
 from monitor.exports import Exports
+from monitor.masking import is_masking
 from monitor.model.arrivals import Arrivals, FeedStatus, Link
 from monitor.model.console import ConsoleModel
 from monitor.model.subjects import PageSubject
@@ -210,6 +211,7 @@ class ConsoleScreen(Screen[None]):
             firing=sum(one.attention for one in model.alerts.shown(now)),
             open_to_others=bool(console.transport),
             worker=console.worker_trouble,
+            shows_personal=not is_masking(),
             clock=console.zone.clock(now),
             wire=console.wire,
         )

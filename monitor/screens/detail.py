@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 
 from monitor.bindings import keys_now
 from monitor.errors import read_failure
+from monitor.masking import shown_event
 from monitor.model.filter import Facet
 from monitor.model.subjects import ActorName, PageSubject, ResourceName
 from monitor.screens.help import HelpScreen
@@ -109,7 +110,7 @@ class DetailScreen(ModalScreen[PageSubject | None]):
 
     def action_copy_event(self) -> None:
         """Copy the event as one line of JSON in ASCII."""
-        self._opener.console.copy(clean(encode(self._event).decode()), "the event")
+        self._opener.console.copy(clean(encode(shown_event(self._event)).decode()), "the event")
 
     # Filtering by a value
 

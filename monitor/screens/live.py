@@ -155,7 +155,10 @@ class LiveScreen(FilteringScreen, AlertActingScreen):
         """Copy the command that shows this filter, and the row under the cursor unless the newest is followed."""
         row = None if self.timeline.viewport.following else self.timeline.viewport.row
         place = Place(self.shown, None if row is None else row.sort_key[0])
-        self.console.copy(clean(place.command_line(self.console.sources)), "the command line")
+        without = (
+            "" if self.shown.without_hidden() is self.shown else ", without the personal data in the filter"
+        )
+        self.console.copy(clean(place.command_line(self.console.sources)), f"the command line{without}")
 
     def action_views(self) -> None:
         """List the saved views, to open one or to save this one."""

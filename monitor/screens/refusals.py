@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from monitor.masking import shown_text
 from monitor.model.arrivals import FROM_FILES
 from monitor.model.refusals import reasons, suggested_mapping
 from monitor.screens.console_screen import Console
@@ -66,4 +67,4 @@ def _counted(counts: list[tuple[str, int]]) -> list[tuple[str, str]]:
 
 
 def _text(excerpt: bytes) -> str:
-    return excerpt.decode("utf-8", "backslashreplace")
+    return shown_text(excerpt.decode("utf-8", "backslashreplace"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.errors import read_failure
+from monitor.masking import shown_event
 from monitor.model.cells import cell_text
 from monitor.model.filter import Filter
 from monitor.model.note import Counted, incident_note
@@ -44,7 +45,7 @@ class TakingAlongScreen(ReadingScreen):
         """Copy the event as one line of JSON in ASCII."""
         event = self.timeline.selected_event
         if event is not None:
-            self.console.copy(clean(encode(event).decode()), "the row")
+            self.console.copy(clean(encode(shown_event(event)).decode()), "the row")
 
     def action_dump(self) -> None:
         """Print the page as plain text on the terminal's own screen, where its mouse can select it."""

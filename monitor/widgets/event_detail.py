@@ -8,6 +8,7 @@ from typing import Any
 from textual.binding import Binding
 from textual.events import Resize
 
+from monitor.masking import shown_event
 from monitor.model.detail import METADATA, Item, Place, branches, detail_items
 from monitor.text import cell_width, clean, clean_lines, fit
 from monitor.widgets.lines import LineList, Part
@@ -171,7 +172,7 @@ def item_lines(items: list[Item], width: int, folded: frozenset[Place] = frozens
 def json_lines(event: Event, width: int) -> list[list[Part]]:
     """The event as its message has it, indented, with long lines wrapped."""
     lines: list[list[Part]] = []
-    for line in json.dumps(json.loads(encode(event)), indent=2, ensure_ascii=False).split("\n"):
+    for line in json.dumps(json.loads(encode(shown_event(event))), indent=2, ensure_ascii=False).split("\n"):
         text = clean(line.lstrip(" "))
         indent = " " * min(len(line) - len(line.lstrip(" ")), width // 2)
         lines.extend([(indent + piece, "")] for piece in wrap(text, max(1, width - len(indent))) or [""])

@@ -15,7 +15,8 @@ from monitor.widgets.lines import Lines, Part
 class Vitals:
     """What the status line shows. `rate` is events a second; what is text is written out, and clean.
 
-    `open_to_others`: someone on the way to the bus can read what goes over it, or forge it.
+    `open_to_others`: someone on the way to the bus can read what goes over it, or forge it. `shows_personal`: nothing
+    is hidden of personal data.
     """
 
     place: str = ""
@@ -31,6 +32,7 @@ class Vitals:
     firing: int = 0
     open_to_others: bool = False
     worker: str = ""
+    shows_personal: bool = False
     clock: str = ""
     wire: str = ""
 
@@ -90,6 +92,8 @@ class StatusLine(Lines):
             groups.append([(f"✖ {vitals.stale}", "error")])
         elif status.store_error:
             groups.append([("✖ store away", "error")])
+        if vitals.shows_personal:
+            groups.append([("▲ personal data shown", "warning")])
         if status.repairing and status.link is Link.LIVE:
             groups.append([("▲ gap, repairing", "warning")])
         if vitals.firing:
