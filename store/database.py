@@ -178,6 +178,18 @@ class Database:
             f" ({_cause(cause)}); run `evtop db upgrade` as who may"
         ) from cause
 
+    async def clear_remains(self, *, compact: bool) -> bool:
+        """Have the files hold nothing of what was deleted or replaced, as far as this program can see to it.
+
+        SQLite's log is emptied; with `compact`, the file is written anew, and others wait for as long as that takes.
+        Returns whether it was done: who reads, or writes, may be in the way. A server sees to its files itself.
+
+        Raises:
+            StoreUnavailableError: the database failed.
+        """
+        with self._in_use(), self._errors_in_one_line():
+            return await self._kind.clear_remains(self._engine, compact=compact)
+
     async def close(self) -> None:
         """Close all connections, once the transactions under way have ended.
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from store.appending import Appended
 from store.bus import Bus
 from store.counters.keys import Pending
 from store.counters.repository import CounterRepository
@@ -87,10 +88,14 @@ class EventStore:
         """
         taxonomy = active()
         appended = await self.repository.append([taxonomy.admit(event) for event in events])
-        if self._bus is not None and appended.events:
-            pending = Pending(appended.epoch, tally(appended.events, taxonomy))
-            await self._bus.announce(appended.events, pending)
+        await self.announce(appended)
         return appended.events
+
+    async def announce(self, appended: Appended) -> None:
+        """Announce what was appended, and what it adds to counters. A bus that is away is no error."""
+        if self._bus is not None and appended.events:
+            pending = Pending(appended.epoch, tally(appended.events, active()))
+            await self._bus.announce(appended.events, pending)
 
     async def list_events(
         self,

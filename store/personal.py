@@ -18,6 +18,8 @@ _PART = re.compile(r'"((?:[^"\\]|\\.)+)"|([^\s".]+)')
 _KNOWN_MAX = 10_000
 """Keys whose answer is kept; of more, all are forgotten."""
 _KNOWN_LENGTH = 100
+ERASED = "erased"
+"""What stands for a personal value that was taken out: there is nothing left to hide."""
 StandIn = Callable[[str, Any], Any]
 """What takes the place of a personal value: told the key that it stands under, and the value."""
 
@@ -131,8 +133,8 @@ class PersonalPlaces:
     def replaced(self, metadata: dict[str, Any], stand_in: StandIn) -> dict[str, Any]:
         """`metadata` with `stand_in` for each personal value, and wherever else in its texts such a value stands.
 
-        What has no personal value is returned as it is, not as a copy. None, true, false and an empty text say nothing
-        and stay.
+        What has no personal value is returned as it is, not as a copy. None, true, false, an empty text and what was
+        erased say nothing and stay.
         """
         if not self._may_have(metadata):
             return metadata
@@ -238,7 +240,7 @@ def _name(key: str | None) -> str:
 
 
 def _says_something(value: Any) -> bool:
-    return not (value is None or isinstance(value, bool) or value in ("", [], {}))
+    return not (value is None or isinstance(value, bool) or value in ("", ERASED, [], {}))
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, tuple[str, Any]]]:

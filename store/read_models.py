@@ -80,6 +80,18 @@ class ReadModels:
         """Let nobody read a copy that was made before."""
         await self._asked(lambda client: client.incr(version_key(name)))
 
+    async def forget(self) -> None:
+        """Drop all copies, and let nobody read one that is being made."""
+
+        async def drop(client: Any) -> None:
+            async for key in client.scan_iter(match=f"{model_key('')}*"):
+                name = key.decode(errors="replace").removeprefix(model_key(""))
+                if not name.startswith(version_key("").removeprefix(model_key(""))):
+                    await client.incr(version_key(name))
+                    await client.delete(key)
+
+        await self._asked(drop)
+
     async def _kept(self, name: str) -> tuple[str | None, ReadModel | None]:
         """The version, None when Redis does not tell; and the copy, if it is of that version."""
         keys = [version_key(name), model_key(name)]

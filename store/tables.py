@@ -50,7 +50,7 @@ events = Table(
     sqlite_autoincrement=True,
     **SERVER_OPTIONS,
 )
-"""One row an event, never updated. `search_text` is what bare words look in (`store.event.search_text`)."""
+"""One row an event, never updated but by `store.erasure`. `search_text` is what bare words look in (`store.event.search_text`)."""
 
 Index("events_by_type", events.c.event_type, events.c.inserted_at)
 Index("events_by_category", events.c.category, events.c.inserted_at)
@@ -148,7 +148,7 @@ snapshots = Table(
     Column("payload", LONG_TEXT, nullable=False),
     **SERVER_OPTIONS,
 )
-"""Figures worked out beforehand. `payload` is JSON, escaped to ASCII."""
+"""Figures worked out beforehand, and erasures that go on (`store.erasure.pending`). `payload` is JSON in ASCII."""
 
 jobs = Table(
     "jobs",

@@ -16,6 +16,7 @@ from monitor.cli import (
     demo,
     doctor,
     emit,
+    erase_actor,
     export,
     health,
     import_events,
@@ -71,6 +72,7 @@ app.command("export")(export.export)
 app.command("import")(import_events.import_events)
 app.command("prune")(prune.prune)
 app.command("worker")(worker.worker)
+app.command("erase-actor")(erase_actor.erase_actor)
 app.command("doctor")(doctor.doctor)
 app.command("keys")(keys.keys)
 app.add_typer(alerts.app, name="alerts")

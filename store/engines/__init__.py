@@ -69,6 +69,13 @@ class DatabaseKind(Protocol):
         """A connection in a transaction that only one process at a time has, to migrate the schema."""
         ...
 
+    async def clear_remains(self, engine: AsyncEngine, *, compact: bool) -> bool:
+        """See that no file of the database has what was deleted; with `compact`, by writing it anew.
+
+        Returns False when others were in the way of that. True also where the server does what is to be done.
+        """
+        ...
+
     def refuses_data(self, error: Exception) -> bool:
         """Whether the database found fault with what was to be written, so that trying again is in vain."""
         ...

@@ -102,6 +102,10 @@ class Mariadb:
                 if not connection.invalidated:
                     await connection.execute(text(f"DO RELEASE_LOCK({_LOCK})"))
 
+    async def clear_remains(self, engine: AsyncEngine, *, compact: bool) -> bool:
+        """Nothing: what a server keeps, and until when, is its owner's to say."""
+        return True
+
     def refuses_data(self, error: Exception) -> bool:
         """By its error code."""
         if not isinstance(error, DBAPIError):

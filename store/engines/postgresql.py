@@ -113,6 +113,10 @@ class Postgresql:
                 with _lock_named("another program uses the tables that are to be migrated"):
                     yield connection
 
+    async def clear_remains(self, engine: AsyncEngine, *, compact: bool) -> bool:
+        """Nothing: what a server keeps, and until when, is its owner's to say."""
+        return True
+
     def refuses_data(self, error: Exception) -> bool:
         """By its SQLSTATE; asyncpg refuses some values itself, before they are sent."""
         if not isinstance(error, DBAPIError):

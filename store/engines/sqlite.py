@@ -34,6 +34,8 @@ _OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "timeout",
 transactions begin (`isolation_level`): that is up to this module."""
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a writer waits for another one before it gives up, unless the URL says `timeout`."""
+_CLEAR_SECONDS = 10.0
+"""How long to wait for readers and writers before the log is left as it is."""
 _LONGEST_TIMEOUT_SECONDS = 2_147_483.0
 """SQLite counts milliseconds in 32 bits."""
 _LOOK = "evtop_look"
@@ -142,6 +144,12 @@ class Sqlite:
         finally:
             turn.release()
 
+    async def clear_remains(self, engine: AsyncEngine, *, compact: bool) -> bool:
+        """Empty the log; with `compact`, after `VACUUM`, which leaves nothing of what the pages had on them before."""
+        if engine in self._turns or engine in self._read_only:
+            return True
+        return await asyncio.to_thread(_clear_file, engine, compact)
+
     def refuses_data(self, error: Exception) -> bool:
         """Constraints and triggers, values beyond 64 bits, text that is no UTF-8."""
         if not isinstance(error, DBAPIError):
@@ -213,6 +221,29 @@ def _prepare_file(engine: AsyncEngine, patience: float) -> None:
                 if code not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() >= deadline:
                     raise
             time.sleep(0.01)
+
+
+def _clear_file(engine: AsyncEngine, compact: bool) -> bool:
+    """On a connection of its own: within a transaction, neither is possible."""
+    arguments: Any
+    options: Any
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    deadline = time.monotonic() + _CLEAR_SECONDS
+    with closing(sqlite3.connect(*arguments, **options, isolation_level=None)) as connection:
+        while True:
+            try:
+                if compact:
+                    connection.execute("VACUUM")
+                    compact = False
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return True
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                    raise
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
 
 
 def _keep_connection(engine: AsyncEngine) -> None:

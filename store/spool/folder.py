@@ -60,7 +60,7 @@ class SpoolFolder:
         """Claims the folders in `root` whose processes have ended, one at a time, oldest first."""
         try:
             _check_root(root)
-            paths = [path for path in root.iterdir() if _is_spool(path)]
+            paths = spools_in(root)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -120,6 +120,15 @@ class SpoolFolder:
     def abandon(self) -> None:
         """In a child process: close its copy of the lock, which goes on being the parent's."""
         os.close(self._lock)
+
+
+def spools_in(root: Path) -> list[Path]:
+    """The folders of spools in `root`, whoever has them; what else is in it is the host's.
+
+    Raises:
+        OSError: it cannot be looked into.
+    """
+    return [path for path in root.iterdir() if _is_spool(path)]
 
 
 def _check_root(root: Path) -> None:

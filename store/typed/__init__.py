@@ -14,6 +14,7 @@ from store.typed.events import Identity, TypedEvents
 from store.typed.gateway import WATCHED_SHARE, GatewayEvents, Playback
 from store.typed.library import LibraryEvents
 from store.typed.media import Episode, MediaEvents, MediaItem, Season, Work
+from store.typed.privacy import PrivacyEvents
 from store.typed.system import HealthState, Service, SystemEvents
 from store.typed.visitor import Visitor
 
@@ -35,6 +36,7 @@ __all__ = [
     "MediaItem",
     "Movie",
     "Playback",
+    "PrivacyEvents",
     "SearchResult",
     "Season",
     "Service",

@@ -39,6 +39,7 @@ SHIPPED_TYPES = {
     "activity": "search.query search_result.clicked content.viewed content.rated playback.started"
     " playback.paused playback.resumed playback.completed playback.abandoned profile.updated preference.changed",
     "alerts": "alert.fired alert.resolved alert.acknowledged alert.unacknowledged alert.silenced alert.silence_ended",
+    "privacy": "actor.erased",
 }
 NOT_INFO: dict[str, SeverityName] = {
     "download.failed": "error",

@@ -20,6 +20,7 @@ from store.typed import (
     HealthState,
     LibraryEvents,
     MediaEvents,
+    PrivacyEvents,
     SystemEvents,
     Visitor,
 )
@@ -260,6 +261,9 @@ CALLS: dict[str, Callable[[Records], bool]] = {
         starts=FIVE_PAST,
         ends=FIVE_PAST + timedelta(hours=2),
         comment="new disks",
+    ),
+    "actor.erased": lambda to: PrivacyEvents(to).actor_erased(
+        "user", "erased-k3v9", ANA, counts={"events": 3}
     ),
     "alert.silence_ended": lambda to: AlertEvents(to).alert_silence_ended(
         "c0ffee01", ANA, query="resource:client/qbt"
