@@ -20,7 +20,7 @@ from monitor.bindings import actions_of
 from monitor.errors import StartError, internal_error
 from monitor.exports import Exports
 from monitor.fit.choices import TerminalFit
-from monitor.following_app import FollowingApp
+from monitor.forgetting_app import ForgettingApp
 from monitor.garbage import GarbageCollection
 from monitor.health.rule import Rule
 from monitor.messages import FeedAdvanced
@@ -56,7 +56,7 @@ NOTICE_FOR = 10.0
 """Seconds that what is to be known of the start is told."""
 
 
-class EvtopApp(FollowingApp):
+class EvtopApp(ForgettingApp):
     """`connect` opens the store and the bus; it is called after the first paint, which waits for neither.
 
     `garbage`, when given, decides when Python collects garbage in this process.

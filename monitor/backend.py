@@ -93,6 +93,11 @@ class Backend:
         )
         await self._feed.run()
 
+    async def start_over(self) -> None:
+        """Have the feed begin anew with the newest page, and wait until that is handed on."""
+        if self._feed is not None:
+            await self._feed.start_over()
+
     async def before(self, floor: tuple[datetime, int] | None, limit: int, query: Selection) -> list[Event]:
         """The newest `limit` events that match `query` and come before the sort key `floor`."""
         repository = self.store.repository

@@ -50,7 +50,8 @@ events = Table(
     sqlite_autoincrement=True,
     **SERVER_OPTIONS,
 )
-"""One row an event, never updated but by `store.erasure`. `search_text` is what bare words look in (`store.event.search_text`)."""
+"""One row an event, never updated but by `store.erasure`. `search_text` is what bare words look in
+(`store.event.search_text`)."""
 
 Index("events_by_type", events.c.event_type, events.c.inserted_at)
 Index("events_by_category", events.c.category, events.c.inserted_at)

@@ -89,6 +89,11 @@ class ConsoleModel:
         """Gaps that may still hide events. What was left to the store is told by its row."""
         return sum(gap.is_open for gap in self._gaps.values())
 
+    def forget(self) -> None:
+        """Let go of what is kept besides the window: bookmarks, and messages that were refused."""
+        self.marks.clear()
+        self.refusals.clear()
+
     def apply(self, arrivals: Arrivals, now: datetime, tick: float) -> None:
         """Take in one frame."""
         self.status = arrivals.status

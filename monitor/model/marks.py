@@ -35,6 +35,13 @@ class Marks:
         """Whether the event with `key` is bookmarked, or the one from which times are counted."""
         return key in self._events or (self.zero is not None and self.zero.sort_key == key)
 
+    def clear(self) -> None:
+        """Forget all of them, and from when times are counted."""
+        self._events.clear()
+        self._keys.clear()
+        self.zero = None
+        self.revision += 1
+
     def toggle(self, event: Event) -> bool:
         """Bookmark `event`, or forget its bookmark. Returns whether it has one now."""
         key = event.sort_key

@@ -8,8 +8,11 @@ import pytest
 
 from monitor import masking
 from monitor.masking import Mask, activate
+from monitor.screens.actor import ActorScreen
 from monitor.screens.detail import DetailScreen
 from monitor.widgets.event_detail import EventDetail
+from store.erasure import Identity, erase
+from store.event import Event
 from tests.console.conftest import Opened, Operator
 from tests.events import at, make_event
 
@@ -85,3 +88,42 @@ async def test_it_is_said_that_personal_data_is_shown(opened: Opened) -> None:
         text = operator.text()
         assert "personal data shown" in text.splitlines()[0]
         assert f"refused from {ADDRESS}" in text
+
+
+async def test_what_is_in_memory_goes_when_an_actor_is_erased(opened: Opened) -> None:
+    activate(None)
+    stored = [
+        make_event(
+            number,
+            event_type="user.login",
+            actor_type="user",
+            actor_id="ana-7f3a91c2",
+            metadata={"ip": ADDRESS},
+            inserted_at=at(3000 + number),
+        )
+        for number in range(100)
+    ]
+    async with opened((200, 50), stored) as operator:
+        model = operator.app.model
+        # Bookmarked, frozen, read further up, with a page and a detail on top.
+        await operator.press("G", "m", "0", "k", "k", "space", "enter", "a")
+        await operator.sees(lambda: isinstance(operator.app.screen, ActorScreen))
+        assert len(model.marks) == 1
+        done = await erase(operator.store, Identity("user", "ana-7f3a91c2"))
+        await operator.sees(lambda: operator.app.screen is operator.live and not model.marks.events)
+        await operator.sees(lambda: "user:erased-" in operator.text())
+        assert "ana-7f3a" not in operator.text()
+        rows = [row for row in model.timeline.rows if isinstance(row, Event)]
+        assert {row.actor_id for row in rows} <= {done.pseudonym, None}
+        assert len(rows) == 101
+        assert model.marks.zero is None
+        assert not model.timeline.frozen
+
+
+async def test_a_record_that_the_store_does_not_have_changes_nothing(opened: Opened) -> None:
+    async with opened((200, 50), STORED) as operator:
+        await operator.press("G", "m")
+        await operator.bus.announce([make_event(77, event_type="actor.erased", inserted_at=at(3500))])
+        await operator.sees(lambda: "actor.erased" in operator.text())
+        await operator.sees(lambda: not any(worker.group == "forget" for worker in operator.app.workers))
+        assert len(operator.app.model.marks) == 1
