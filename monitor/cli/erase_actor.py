@@ -42,7 +42,7 @@ def erase_actor(
     ] = None,
     compact: Annotated[
         bool | None,
-        typer.Option("--compact/--no-compact", help="Write SQLite's file anew; by itself up to 512 MiB."),
+        typer.Option("--compact/--no-compact", help="Write SQLite's file anew; by itself up to 256 MiB."),
     ] = None,
     by: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it; default EVTOP_USER, or the login name.")

@@ -32,6 +32,7 @@ LEGEND = (
         "clock",
         "a producer whose clock is ahead (+) or behind (−) of this machine's, or whose events are all held up",
     ),
+    ("▲ personal data shown", "nothing is hidden of what EVTOP_PERSONAL and evtop call personal"),
     ("▲ bus open to others", "the way to the bus is not encrypted, or not checked; see where things are"),
     (
         "▲ worker gone",

@@ -28,7 +28,7 @@ from store.spool.rewriting import Rewritten, rewrite
 logger = logging.getLogger(__name__)
 ERASED_TYPE = "actor.erased"
 SPOOLED = "spooled"
-COMPACTED_MAX_BYTES = 512 * 1024 * 1024
+COMPACTED_MAX_BYTES = 256 * 1024 * 1024
 """A file of SQLite's up to this size is written anew without being asked for: some seconds, in which others wait."""
 SERVER_NOTES = {
     "postgresql": "PostgreSQL keeps what was replaced until VACUUM ANALYZE has run, and in logs, replicas and backups",

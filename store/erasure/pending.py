@@ -46,9 +46,14 @@ class Pending:
         """The one of `identity`; None where none has begun."""
         statement = select(snapshots.c.name, snapshots.c.payload).where(snapshots.c.name.startswith(PENDING))
         for name, payload in (await connection.execute(statement)).all():
-            told = json.loads(payload)
-            if hmac.compare_digest(_check(told["key"], identity), told["check"]):
-                return cls(name, told["pseudonym"], told["key"], told["check"])
+            try:
+                told = json.loads(payload)
+                found = cls(name, told["pseudonym"], told["key"], told["check"])
+                if hmac.compare_digest(_check(found.key, identity), found.check):
+                    return found
+            except (ValueError, KeyError, TypeError):
+                # Something else has written it.
+                continue
         return None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What one event costs at the two places every event passes: decoding, and cleaning its text."""
+"""What one event costs where every event passes: decoding, cleaning its text, hiding what is personal in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import timeit
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from monitor.masking import Mask
 from monitor.text import clean
 from store.event import Event
 from store.wire import decode, encode
@@ -40,6 +41,9 @@ def run() -> Iterator[Figure]:
     text += "." * (120 - len(text))
     assert clean(text) == text
     yield Figure("clean_us", _microseconds(lambda: clean(text), 20_000), "µs", "<= 2")
+
+    mask = Mask()
+    yield Figure("mask_us", _microseconds(lambda: mask.metadata(event.metadata), 20_000), "µs", "<= 2")
 
 
 def _microseconds(action: Callable[[], object], times: int) -> float:

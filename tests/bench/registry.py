@@ -45,7 +45,7 @@ class Bench:
 
 
 BENCHES = (
-    Bench("event_cost", ("decode_us", "clean_us"), event_cost.run),
+    Bench("event_cost", ("decode_us", "clean_us", "mask_us"), event_cost.run),
     Bench("startup", ("help_s", "first_paint_s"), startup.run),
     Bench("live_path", ("live_path_ratio", "live_path_uncounted"), live_path.run),
     Bench("burst", ("burst_key_p95_ms", "burst_key_worst_ms", "burst_uncounted"), burst.run),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.pilot import Pilot
 
+from monitor import masking
+from monitor.masking import Mask
 from monitor.screens.actor import ActorScreen
 from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.resource import ResourceScreen
 from monitor.widgets.timeline_view import TimelineView
 from store.figures.period import Period
+from tests.events import make_event
 from tests.snapshots.conftest import Drawn, at_every_size
-from tests.snapshots.scenes import Scene
+from tests.snapshots.scenes import NOW, Scene
 from tests.waiting import until
 
 
@@ -24,6 +28,27 @@ def test_detail(drawn: Drawn) -> None:
 def test_detail_as_json(drawn: Drawn) -> None:
     """The same box with the event as indented JSON; the lower edge says which keys there are."""
     assert drawn("E", "enter", "v")
+
+
+@at_every_size
+def test_personal_data_is_hidden(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login: ip and user agent are stand-ins, `ip·` and six digits; the region is as it is."""
+    monkeypatch.setattr(masking, "_active", [Mask(key=bytes(16))])
+    assert drawn(act=_a_login)
+
+
+@at_every_size
+def test_personal_data_is_shown(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same login with address and user agent; behind it, the status line says in yellow that they are shown."""
+    monkeypatch.setattr(masking, "_active", [None])
+    assert drawn(act=_a_login)
+
+
+async def _a_login(scene: Scene, pilot: Pilot[None]) -> None:
+    metadata = {"ip": "203.0.113.7", "user_agent": "Firefox/141.0", "region": "eu-west"}
+    await scene.happens(pilot, make_event(9001, event_type="user.login", metadata=metadata, inserted_at=NOW))
+    await pilot.press("G", "enter")
+    await pilot.pause()
 
 
 @at_every_size
