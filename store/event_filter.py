@@ -35,9 +35,9 @@ class EventFilter:
     """Events that agree with everything given here. Values are exact; `text` is looked for in all text.
 
     An empty exact value matches nothing, as no event has one. `since` is included and `until` is not; both are
-    aware. `query` is a query of the console's language (`store.query.parse`), for what the other fields cannot
-    say. `resource_type` and `resource_id` mean the primary resource; `EventRepository.resource_events` gives
-    those of both roles.
+    aware. `positions` are those that the store has given. `query` is a query of the console's language
+    (`store.query.parse`), for what the other fields cannot say. `resource_type` and `resource_id` mean the primary
+    resource; `EventRepository.resource_events` gives those of both roles.
 
     Raises:
         ValueError: `since` or `until` has no zone.
@@ -54,6 +54,7 @@ class EventFilter:
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    positions: tuple[int, ...] | None = None
     query: Node = EVERYTHING
 
     def __post_init__(self) -> None:
@@ -93,6 +94,8 @@ class EventFilter:
     @property
     def is_counted(self) -> bool:
         """Whether the rollups can tell how many events match: it asks for category, type and severity alone."""
+        if self.positions is not None:
+            return False
         return self.exact.keys() <= _COUNTED_NAMES and _fields(self.node) <= _COUNTED
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from store.id_chunks import id_chunks
 from store.query.predicate import Predicate
 from store.query.syntax import UNSTORABLE
 from store.rollups import RollupCount
+from store.search.lookup import TextLookup
 from store.sifting import Beyond, sift
 from store.tables import events
 
@@ -64,6 +66,7 @@ class EventPages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dialect = database.dialect
+        self._lookup = TextLookup(database.dialect)
         self.unreadable = 0
 
     async def newest(self, limit: int = 100, chosen: Selection = EVERY_EVENT) -> list[Event]:
@@ -228,12 +231,17 @@ class EventPages:
         """
         statement, wanted = page(chosen, self._dialect), recheck(chosen)
         async with self._database.read() as connection:
-            newest = await self._filled(connection, statement, limit) if wanted is None else []
+            newest: list[Event] = []
+            if wanted is None:
+                newest = await self._filled(
+                    connection, await self._lookup.among(connection, statement, chosen), limit
+                )
             counts = await rollups.minute_counts(connection, since)
             last = await appending.last_position(connection)
         if wanted is not None:
             # Of what was there at that moment, however long it takes to look through.
-            newest = await self._sifted(statement.where(events.c.position <= last), limit, wanted, _precedes)
+            statement = statement.where(events.c.position <= last)
+            newest = await self._sifted(statement, limit, wanted, _precedes, chosen)
         return Overview(newest, counts, last)
 
     async def _page(
@@ -246,20 +254,33 @@ class EventPages:
         """`beyond` is needed where `chosen` may be a query that SQL cannot decide."""
         wanted = recheck(chosen)
         if wanted is not None and beyond is not None:
-            return await self._sifted(statement, limit, wanted, beyond)
+            return await self._sifted(statement, limit, wanted, beyond, chosen)
         async with self._database.read() as connection:
+            statement = await self._lookup.among(connection, statement, chosen)
             return await self._filled(connection, statement, limit)
 
     def _matching(self, chosen: Selection, wanted: Predicate) -> AsyncGenerator[Event]:
-        return sift(self._database, page(chosen, self._dialect), wanted, _precedes, self._pass_over)
+        return self._sieve(page(chosen, self._dialect), wanted, _precedes, chosen)
+
+    def _sieve(
+        self, statement: Select[Any], wanted: Predicate, beyond: Beyond, chosen: Selection
+    ) -> AsyncGenerator[Event]:
+        """Of a resource, `chosen` is every event: its own index finds those sooner than their words would be."""
+        among = partial(self._lookup.among, chosen=chosen)
+        return sift(self._database, statement, wanted, beyond, among, self._pass_over)
 
     async def _sifted(
-        self, statement: Select[Any], limit: int, wanted: Predicate, beyond: Beyond
+        self,
+        statement: Select[Any],
+        limit: int,
+        wanted: Predicate,
+        beyond: Beyond,
+        chosen: Selection = EVERY_EVENT,
     ) -> list[Event]:
         refuse_negative(limit)
         found: list[Event] = []
         if limit:
-            async with aclosing(sift(self._database, statement, wanted, beyond, self._pass_over)) as matching:
+            async with aclosing(self._sieve(statement, wanted, beyond, chosen)) as matching:
                 async for event in matching:
                     found.append(event)
                     if len(found) == limit:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Select,
     String,
     and_,
+    any_,
     case,
     cast,
     false,
@@ -26,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import UnaryExpression
 
+from store.engines import json_text
 from store.event import Event
 from store.event_filter import EventFilter
 from store.event_rows import COLUMNS
@@ -63,6 +67,8 @@ def conditions(chosen: Selection, dialect: str) -> list[ColumnElement[bool]]:
     if chosen.is_impossible:
         return [false()]
     found = [events.c[name] == value for name, value in chosen.exact.items()]
+    if chosen.positions is not None:
+        found.append(at_positions(chosen.positions, dialect))
     if chosen.since is not None:
         found.append(events.c.inserted_at >= chosen.since)
     if chosen.until is not None:
@@ -81,6 +87,17 @@ def recheck(chosen: Selection) -> Predicate | None:
 def page(chosen: Selection, dialect: str) -> Select[Any]:
     """The events of `chosen`, newest first."""
     return select(*COLUMNS).where(*conditions(chosen, dialect)).order_by(*newest_first())
+
+
+def at_positions(positions: Sequence[int], dialect: str) -> ColumnElement[bool]:
+    """The rows at `positions`, as one parameter where the database has a way to take them."""
+    position = events.c.position
+    if dialect == "sqlite":
+        listed = func.json_each(json_text(positions)).table_valued("value")
+        return position.in_(select(listed.c.value))
+    if dialect == "postgresql":
+        return position == any_(literal(list(positions), ARRAY(BigInteger)))
+    return position.in_(positions)
 
 
 def newest_first() -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:

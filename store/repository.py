@@ -18,6 +18,7 @@ from store.event_pages import EventPages, Overview
 from store.event_rows import refuse_negative
 from store.event_selection import Selection, recheck
 from store.rollups import FacetCount
+from store.search.building import forget_index
 from store.tables import events
 
 __all__ = ["EventRepository", "Overview"]
@@ -46,6 +47,7 @@ class EventRepository(EventPages):
         """Delete every event and every count; positions begin anew, as in a new store."""
         async with self._database.write() as connection:
             await appending.reset(connection)
+            await forget_index(connection)
             await connection.execute(delete(events))
             await rollups.clear(connection)
             await forget_all(connection, 0)
@@ -59,7 +61,8 @@ class EventRepository(EventPages):
         if (wanted := recheck(chosen)) is not None:
             return sum([1 async for _ in self._matching(chosen, wanted)])
         async with self._database.read() as connection:
-            return await event_counts.count(connection, chosen)
+            within = chosen if isinstance(chosen, EventFilter) else EventFilter(query=chosen)
+            return await event_counts.count(connection, await self._lookup.narrowed(connection, within))
 
     async def facet_counts(
         self, since: datetime, until: datetime | None = None, chosen: EventFilter = EVERY_EVENT
@@ -87,6 +90,7 @@ class EventRepository(EventPages):
         if (wanted := recheck(chosen)) is not None:
             return await event_counts.facets_of(self._matching(chosen, wanted), facet, limit)
         async with self._database.read() as connection:
+            chosen = await self._lookup.narrowed(connection, chosen)
             return await event_counts.facets(connection, facet, chosen, limit)
 
     async def groups(
@@ -111,6 +115,7 @@ class EventRepository(EventPages):
                 counts.add(event)
             return counts.ordered(limit)
         async with self._database.read() as connection:
+            chosen = await self._lookup.narrowed(connection, chosen)
             return await event_groups.grouped(connection, by, chosen, limit, zone)
 
     async def combinations(
@@ -124,6 +129,7 @@ class EventRepository(EventPages):
         if (wanted := recheck(chosen)) is not None:
             return await event_counts.combinations_of(self._matching(chosen, wanted), names, limit)
         async with self._database.read() as connection:
+            chosen = await self._lookup.narrowed(connection, chosen)
             return await event_counts.combinations(connection, names, chosen, limit)
 
     async def histogram(
@@ -149,6 +155,7 @@ class EventRepository(EventPages):
             within = event_counts.restricted(chosen, since, until)
             return await event_counts.histogram_of(self._matching(within, wanted), step_minutes)
         async with self._database.read() as connection:
+            chosen = await self._lookup.narrowed(connection, chosen)
             return await event_counts.histogram(
                 connection, since, until, step_minutes, chosen, estimated=estimated
             )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
 from store.event import Event
@@ -19,6 +20,8 @@ _ASKED_IN_A_ROW = 50
 """Events asked before the event loop gets a turn: a regular expression on the longest text takes some 100 µs."""
 Beyond = Callable[[Event], ColumnElement[bool]]
 """The rows that come after an event in the order of the statement."""
+Among = Callable[[AsyncConnection, Select[Any]], Awaitable[Select[Any]]]
+"""A statement restricted to where the wanted may be, as a transaction sees it."""
 
 
 async def sift(
@@ -26,17 +29,19 @@ async def sift(
     statement: Select[Any],
     wanted: Predicate,
     beyond: Beyond,
+    among: Among,
     passed_over: Callable[[int], None],
 ) -> AsyncGenerator[Event]:
     """The events of `statement`, which selects `store.event_rows.COLUMNS`, that are `wanted`, in its order.
 
     They are read in chunks, each in a transaction of its own, so that a long search holds none open and can be
-    given up between two. `passed_over` is told how many unreadable rows each chunk had.
+    given up between two. What `among` makes of the statement has
+    all that are wanted, too. `passed_over` is told how many unreadable rows each chunk had.
     """
     rest, size = statement, _FIRST
     while True:
         async with database.read() as connection:
-            found, unreadable = await read_events(connection, rest, size)
+            found, unreadable = await read_events(connection, await among(connection, rest), size)
         passed_over(unreadable)
         for number, event in enumerate(found, 1):
             if number % _ASKED_IN_A_ROW == 0:

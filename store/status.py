@@ -24,6 +24,7 @@ from store.engines.sqlite_file import ReadOnlyFile
 from store.event_filter import EVERY_EVENT
 from store.migrations import HEAD
 from store.partitions import is_partitioned
+from store.search.lookup import indexed_position
 from store.tables import dead_letters, events
 
 _SIZE = {
@@ -41,6 +42,7 @@ class StoreStatus:
     """What a store is like. What could not be told is None; a store without tables has no version.
 
     `size` is in bytes, of the whole database. `known` is the version of the schema that this program knows.
+    Up to the position `indexed` events are in the full-text index.
     """
 
     place: str
@@ -51,6 +53,7 @@ class StoreStatus:
     oldest: datetime | None = None
     newest: datetime | None = None
     last_position: int | None = None
+    indexed: int | None = None
     dead_letters: int | None = None
     size: int | None = None
     partitioned: bool | None = None
@@ -126,7 +129,7 @@ async def _look(database: Database, file: Path | None) -> StoreStatus:
     async with database.read() as connection:
         has = await connection.run_sync(_tables) if known_tables else _nothing
         current = version == HEAD
-        oldest = newest = last = count = letters = None
+        oldest = newest = last = count = indexed = letters = None
         if has("events"):
             oldest, newest = await _moment(connection, newest=False), await _moment(connection, newest=True)
             count = (
@@ -139,6 +142,8 @@ async def _look(database: Database, file: Path | None) -> StoreStatus:
                 if current
                 else (await connection.execute(select(func.max(events.c.position)))).scalar_one() or 0
             )
+        if has("search_head"):
+            indexed = await indexed_position(connection)
         if has("dead_letters"):
             letters = (await connection.execute(select(func.count()).select_from(dead_letters))).scalar_one()
         size = await _size(connection, file)
@@ -150,6 +155,7 @@ async def _look(database: Database, file: Path | None) -> StoreStatus:
         oldest=oldest,
         newest=newest,
         last_position=last,
+        indexed=indexed,
         dead_letters=letters,
         size=size,
         partitioned=await is_partitioned(database),

@@ -10,6 +10,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
+    text,
 )
 
 from store.column_types import (
@@ -25,6 +26,8 @@ from store.column_types import (
 )
 
 metadata = MetaData()
+server_metadata = MetaData()
+"""What servers have besides. SQLite has virtual tables instead (`store.search.fts5`)."""
 
 events = Table(
     "events",
@@ -150,6 +153,34 @@ snapshots = Table(
     **SERVER_OPTIONS,
 )
 """Figures worked out beforehand, and erasures that go on (`store.erasure.pending`). `payload` is JSON in ASCII."""
+
+search_head = Table(
+    "search_head",
+    metadata,
+    Column("id", SmallInteger(), primary_key=True, autoincrement=False),
+    Column("position", BigInteger(), nullable=False),
+    Column("generation", BigInteger(), nullable=False),
+    CheckConstraint("id = 1", name="search_head_is_one_row"),
+    **SERVER_OPTIONS,
+)
+"""One row: up to which position events are in the full-text index, and how often positions began anew."""
+
+search_blocks = Table(
+    "search_blocks",
+    server_metadata,
+    Column("block", BigInteger(), primary_key=True, autoincrement=False),
+    Column("grams", LONG_TEXT, nullable=False),
+    **SERVER_OPTIONS,
+)
+"""The full-text index: which words (`store.search.grams`) the searchable texts of a block of events have."""
+
+Index(
+    "search_blocks_by_gram",
+    text("array_to_tsvector(string_to_array(grams, ' '))"),
+    postgresql_using="gin",
+    _table=search_blocks,
+).ddl_if("postgresql")
+Index("search_blocks_by_word", search_blocks.c.grams, mariadb_prefix="FULLTEXT").ddl_if("mariadb")
 
 jobs = Table(
     "jobs",

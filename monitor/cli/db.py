@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import Demo, Output, chosen_settings, run_to_end, write, write_json
+from monitor.cli.options import Demo, Output, chosen_settings, fail, run_to_end, write, write_json
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from monitor.settings import Settings
+    from store.search.building import Indexed
     from store.status import StoreStatus
 
 app = typer.Typer(
@@ -50,6 +51,18 @@ def upgrade(demo: Demo = False) -> None:
 
 
 @app.command()
+def index(demo: Demo = False) -> None:
+    """Bring the full-text index up to the last events, beside everything else. It may be cut short.
+
+    Words are found without it, too; rare ones take longer then.
+    """
+    indexed = run_to_end(_index(chosen_settings(demo)))
+    if indexed.hindrance is not None:
+        fail(f"no full-text index: {indexed.hindrance}")
+    write(f"indexed up to position {indexed.position:,} of {indexed.last:,}")
+
+
+@app.command()
 def partition(demo: Demo = False) -> None:
     """Split a PostgreSQL store by month, so that retention drops whole months. There must be no events in it yet."""
     names = run_to_end(_partition(chosen_settings(demo)))
@@ -74,6 +87,23 @@ async def _upgrade(settings: Settings) -> tuple[str | None, str | None]:
         await database.close()
 
 
+async def _index(settings: Settings) -> Indexed:
+    from monitor.cli.progress import Progress
+    from store.database import Database
+    from store.search.building import build_search_index
+
+    database, progress = await Database.open(settings.store), Progress()
+
+    def show(indexed: Indexed) -> None:
+        progress.show(lambda: f"indexed up to position {indexed.position:,} of {indexed.last:,}")
+
+    try:
+        return await build_search_index(database, show)
+    finally:
+        progress.clear()
+        await database.close()
+
+
 async def _partition(settings: Settings) -> Sequence[str]:
     from store.database import Database
     from store.partitions import partition
@@ -94,6 +124,8 @@ def _lines(found: StoreStatus) -> list[tuple[str, str]]:
     lines += [(name, _moment(at)) for name, at in (("oldest", found.oldest), ("newest", found.newest)) if at]
     if found.last_position is not None:
         lines.append(("last position", str(found.last_position)))
+    if found.indexed is not None:
+        lines.append(("text index", f"up to position {found.indexed}"))
     if found.dead_letters is not None:
         lines.append(("dead letters", f"{found.dead_letters:,}"))
     if found.size is not None:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement
 from store.event import split_reference
 from store.query.folding import Pattern, folded_search
 from store.query.narrowing import Pieces, pieces_of, text_pieces
+from store.query.needles import Needles
 from store.query.regex import required_text
 from store.query.syntax import (
     PAIRS,
@@ -73,6 +74,11 @@ def where(node: Node, dialect_name: str = "sqlite") -> ColumnElement[bool]:
     if dialect is None:
         raise ValueError(f"queries are not translated for {dialect_name}")
     return _condition(node, dialect, widened=True)
+
+
+def has_needles(needles: Needles, dialect_name: str) -> ColumnElement[bool]:
+    """The condition on `store.tables.events` that holds where the searchable text has one of the alternatives."""
+    return _hinted(list(needles), _DIALECTS[dialect_name])
 
 
 def is_exact(node: Node) -> bool:

@@ -20,6 +20,7 @@ from store.retention.expired_records import ExpiredCounts, ExpiredLetters
 from store.retention.kept_back import kept_back
 from store.retention.policy import Cutoffs, RetentionPolicy
 from store.retention.write_ahead_log import cut_off_log
+from store.search.cleaning import clean_search_index
 from store.short_transactions import ShortTransactions
 
 logger = logging.getLogger(__name__)
@@ -142,6 +143,7 @@ class _Run:
         if cutoffs.dead_letters is not None:
             await self._prune_records(ExpiredLetters(self._database, cutoffs.dead_letters))
         if not self._dry_run:
+            await self._clean_index()
             await cut_off_log(self._database)
         return Pruned(
             deleted=dict(self._deleted),
@@ -197,6 +199,13 @@ class _Run:
             async for items in batches:
                 await self._transactions.for_each(items, expired.delete, self._records.update)
                 await self._bound_log()
+
+    async def _clean_index(self) -> None:
+        try:
+            await clean_search_index(self._database)
+        except StoreUnavailableError as error:
+            # What is left there takes room, and is left to the next one.
+            self._notes.append(str(error))
 
     async def _bound_log(self) -> None:
         if self._transactions.count >= self._log_looked_at + _LOG_LOOKED_AT_EVERY:

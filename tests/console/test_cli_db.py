@@ -67,6 +67,17 @@ def test_status_describes_a_store_in_use(home: PrivateHome) -> None:
     assert (found["version"], found["known"], found["events"], found["advice"]) == (HEAD, HEAD, 3, None)
 
 
+def test_the_full_text_index_is_built_when_asked_for(home: PrivateHome) -> None:
+    stored(home, *(Event(event_type="a.b", metadata={"title": "a needle"}) for _ in range(40)))
+    assert told(home)["text index"] == "up to position 0"
+    for _ in range(2):
+        done = evtop(home, "db", "index")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "indexed up to position 31 of 40\n"
+    assert told(home)["text index"] == "up to position 31"
+    assert evtop(home, "tail", "--count", "needle").stdout == "40\n"
+
+
 def test_an_older_store_is_described_and_upgraded_when_asked_for(home: PrivateHome) -> None:
     stored(home, Event(event_type="a.b"))
     executed(
@@ -101,7 +112,7 @@ def test_a_newer_store_is_described_and_not_touched(home: PrivateHome) -> None:
 
 
 def test_a_store_that_cannot_be_reached_is_one_line_without_credentials(home: PrivateHome) -> None:
-    for command in ("status", "upgrade"):
+    for command in ("status", "upgrade", "index"):
         url = "postgresql://u:hunter2@127.0.0.1:1/db?sslmode=disable"
         said = one_line(evtop(home, "db", command, EVTOP_STORE=url))
         assert said.startswith("EVTOP_STORE postgresql://u:***@127.0.0.1:1/db: ")

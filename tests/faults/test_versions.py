@@ -229,8 +229,16 @@ def onlooker(
         yield Onlooker(home, login, is_file=False)
 
 
-NOT_THERE_BEFORE = ("event_head", "dead_letters")
-EVERY_TABLE = ("events", "event_rollups", "evtop_schema_version", *NOT_THERE_BEFORE)
+NOT_THERE_BEFORE = ("search_head", "search_blocks")
+EVERY_TABLE = (
+    "events",
+    "event_rollups",
+    "event_head",
+    "dead_letters",
+    "evtop_schema_version",
+    *("counter_head", "resource_counters", "snapshots", "jobs"),
+    *NOT_THERE_BEFORE,
+)
 
 
 def test_who_may_only_read_an_older_store_is_told_what_to_do(

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert
 from store.database import Database
 from store.recorder import Recorder
 from store.repository import EventRepository
-from store.tables import counter_head, event_head, metadata
+from store.tables import counter_head, event_head, metadata, search_head
 from tests.database_server import DatabaseServer
 from tests.postgres import PostgresServer
 from tests.store.recorder_runs import prepare
@@ -74,6 +74,7 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
             await connection.execute(delete(table))
         await connection.execute(insert(event_head).values(id=1, position=0))
         await connection.execute(insert(counter_head).values(id=1, position=0, epoch=-1, last=0))
+        await connection.execute(insert(search_head).values(id=1, position=0, generation=0))
     yield opened
     await opened.close()
 

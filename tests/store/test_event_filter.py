@@ -33,6 +33,7 @@ CHOICES: dict[str, list[Any]] = {
     "text": ["DOWN", "strasse", "title\nstr", "", "%", "ann\ndownload"],
     "since": [NOON - timedelta(minutes=60), NOON - timedelta(minutes=30, seconds=29.5)],
     "until": [NOON - timedelta(minutes=10), NOON - timedelta(minutes=20, seconds=30)],
+    "positions": [tuple(range(40, 220)), (7, 300, 10**6), ()],
     "query": list(
         map(
             parse,
@@ -58,6 +59,7 @@ def chosen_by(chosen: EventFilter, event: Event) -> bool:
         and (chosen.text is None or chosen.text.casefold() in search_text(event))
         and (chosen.since is None or event.inserted_at >= chosen.since)
         and (chosen.until is None or event.inserted_at < chosen.until)
+        and (chosen.positions is None or event.position in chosen.positions)
         and compile_predicate(chosen.query)(event)
     )
 
@@ -84,8 +86,7 @@ def test_every_field_of_a_filter_is_tried() -> None:
 
 @pytest.mark.parametrize("seed", [1])
 async def test_each_reading_agrees_with_the_filter(repository: EventRepository, seed: int) -> None:
-    batch = random_events(300, seed)
-    await repository.append(batch)
+    batch = (await repository.append(random_events(300, seed))).events
     timeline = newest_first(batch)
     middle = timeline[150]
     place = Cursor.of(middle)

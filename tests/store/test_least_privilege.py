@@ -25,6 +25,7 @@ from store.events import EventStore
 from store.migrations import HEAD
 from store.query.parser import parse
 from store.recorder import Recorder
+from store.search.building import build_search_index
 from store.status import store_status
 from store.wire import encode
 from tests.console.commands import EVTOP, WITHIN, Running, evtop, one_line
@@ -58,6 +59,7 @@ def owned(server: DatabaseServer) -> Iterator[str]:
                 make_events(9, 100, event_type="download.failed", severity="error", **RESOURCE)
             )
             letter = encode(make_event(500)).decode()
+            await build_search_index(store.database)
             await store.dead_letters.add(
                 [DeadLetter("was refused", letter, event_type="a.b", failed_at=at(1))]
             )
@@ -166,8 +168,10 @@ def test_commands_that_read_work_for_a_viewer(home: PrivateHome) -> None:
 def test_commands_that_write_are_one_line_for_a_viewer_and_change_nothing(
     home: PrivateHome, owned: str, tmp_path: Path
 ) -> None:
-    before = contents(owned)
     (tmp_path / "events.ndjson").write_bytes(encode(make_event(900)) + b"\n")
+    # So that there is something to index.
+    asyncio.run(_store_older(owned, 40))
+    before = contents(owned)
     for words in (
         ["emit", "a.b"],
         ["import", str(tmp_path / "events.ndjson")],
@@ -175,6 +179,7 @@ def test_commands_that_write_are_one_line_for_a_viewer_and_change_nothing(
         ["dead-letters", "retry", "--all"],
         ["dead-letters", "discard", "--all"],
         ["alerts", "silence", "x", "--for", "1h"],
+        ["db", "index"],
     ):
         said = one_line(evtop(home, *words))
         assert said.startswith("EVTOP_STORE "), words
@@ -307,3 +312,14 @@ def test_what_an_account_may_not_even_read_is_one_line(
     assert said.startswith("EVTOP_STORE ")
     assert "permission denied for table" in said or "Access denied for user" in said
     assert "only reading" not in said
+
+
+def test_a_viewer_that_may_not_read_the_full_text_index_searches_without_it(
+    server: DatabaseServer, owned: str
+) -> None:
+    with account(server, owned, "evtop_viewer", ("search_head", "search_blocks")) as url:
+        assert asyncio.run(everything(url)) == asyncio.run(everything(owned))
+        with PrivateHome(EVTOP_BUS="none", EVTOP_STORE=url) as home:
+            status, tail = evtop(home, "db", "status"), evtop(home, "tail", "-n", "2", "small rights")
+        assert (status.returncode, status.stderr, "text index" in status.stdout) == (0, "", False)
+        assert (tail.returncode, tail.stderr, len(tail.stdout.splitlines())) == (0, "", 2)

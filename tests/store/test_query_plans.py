@@ -18,6 +18,7 @@ from store.event_filter import EventFilter
 from store.event_selection import Cursor
 from store.query import parse
 from store.repository import EventRepository
+from store.search.building import build_search_index
 from tests.events import NOON, make_event
 from tests.store.oracle import run_sql
 
@@ -54,7 +55,8 @@ class Plans:
         sent: list[tuple[str, Any]] = []
 
         def note(*call: Any) -> None:
-            if "FROM events" in call[2]:
+            # How far the full-text index is, is looked up with any word.
+            if "FROM events" in call[2] and "search_head" not in call[2]:
                 sent.append((call[2], call[3]))
 
         sa_event.listen(sa.Engine, "before_cursor_execute", note)
@@ -184,6 +186,25 @@ async def assert_spans_are_looked_up_by_time(plans: Plans) -> None:
                 assert index in plan, (name, reading, plan)
                 assert "SCAN events" not in plan, (name, reading, plan)
                 assert "Seq Scan" not in plan, (name, reading, plan)
+
+
+async def test_what_the_full_text_index_names_is_looked_up_by_position(
+    plans: Plans, database: Database
+) -> None:
+    await build_search_index(database)
+    rare = parse("kind210.done")
+    for reading in (
+        lambda r: r.newest(20, rare),
+        lambda r: r.before(MIDDLE, 20, rare),
+        lambda r: r.count(rare),
+        lambda r: r.facets(Facet.STATUS, EventFilter(query=rare)),
+    ):
+        found = await plans.of(reading)
+        assert len(found) == 3, "the blocks, what is not indexed yet, and what was asked for"
+        for plan in found:
+            assert "events_by_" not in plan, plan
+            assert "SCAN events" not in plan, plan
+            assert "Seq Scan" not in plan, plan
 
 
 async def test_the_edges_of_a_category_are_looked_up_in_its_index(plans: Plans, database: Database) -> None:
