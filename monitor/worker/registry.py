@@ -69,6 +69,13 @@ JOBS = (
         module="monitor.worker.snapshots",
     ),
     Job(
+        "index",
+        timedelta(minutes=1),
+        does="brings the full-text index up to the last events, as evtop db index does",
+        undone="rare words are looked for among all events",
+        module="monitor.worker.index",
+    ),
+    Job(
         "retention",
         timedelta(days=1),
         does="deletes what is older than EVTOP_RETENTION_DAYS, as evtop prune does",

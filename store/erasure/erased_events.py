@@ -17,6 +17,7 @@ from store.errors import StoreUnavailableError
 from store.event import Event, search_text
 from store.partition_tables import partition_table
 from store.retention.detached_partitions import detached
+from store.search.purging import texts_changed
 from store.short_transactions import is_undefined_table
 from store.tables import events
 
@@ -85,6 +86,8 @@ class ErasedEvents:
             await connection.execute(
                 statement.values(**values), [change.values for change in changes if change.table == name]
             )
+        places = [int(change.values["place"]) for change in changes if change.table == events.name]
+        await texts_changed(connection, places)
         return Counter({self.name: len(changes)})
 
     async def after(self, connection: AsyncConnection) -> Sequence[RowChange]:

@@ -1,6 +1,7 @@
 """Everything in the database that holds identity: what of it is about an actor, and how that is changed.
 
-Whoever adds a table in which ids or texts of events stand adds it here.
+Whoever adds a table in which ids or texts of events stand adds it here. The full-text index follows the events
+(`store.search.purging`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import insert, select
+from sqlalchemy import column, insert, select, table
 
 from store.database import Database
 from store.dead_letters import DeadLetter, DeadLetterRepository
@@ -28,8 +28,10 @@ from store.partitions import partition
 from store.redis_bus import RedisBus
 from store.repository import EventRepository
 from store.retention import RetentionPolicy, prune
+from store.search.building import build_search_index
+from store.search.grams import BLOCK
 from store.spool import Spool
-from store.tables import events, resource_counters, snapshots
+from store.tables import events, resource_counters, search_blocks, search_head, snapshots
 from store.wire import encode
 from tests.events import at, make_event
 from tests.store.erased import bytes_of, eraser, everything
@@ -151,6 +153,35 @@ async def test_words_find_what_stands_there_now(database: Database) -> None:
         assert texts[event.id] == search_text(event)
     assert await EventRepository(database).count(EventFilter(text=(done.pseudonym or "").upper())) == 33
     assert await EventRepository(database).count(EventFilter(text=ID)) == 0
+
+
+async def test_the_index_of_words_has_nothing_of_it_and_finds_what_stands_there_now(
+    database: Database,
+) -> None:
+    await filled(database)
+    others = [make_event(number, metadata={"title": "other"}) for number in range(1000, 1000 + 3 * BLOCK)]
+    await EventRepository(database).append(others)
+    indexed = await build_search_index(database)
+    assert indexed.position > 32
+    done = await erased(database)
+    async with database.read() as connection:
+        head = (await connection.execute(select(search_head.c.position))).scalar_one()
+        if database.dialect == "sqlite":
+            names = select(column("name")).select_from(table("sqlite_master"))
+            tables = set((await connection.execute(names)).scalars())
+            assert not any(name.startswith("event_search") for name in tables), tables
+        else:
+            assert not (await connection.execute(select(search_blocks.c.grams))).all()
+    assert head == 0
+    for _ in range(2):
+        counted = EventRepository(database).count
+        assert await counted(EventFilter(text=done.pseudonym)) == 33
+        assert await counted(EventFilter(text=ID)) == 0
+        await build_search_index(database)
+    # What did not change keeps its index.
+    assert (await erased(database, Identity("user", "nobody"))).counts == {}
+    async with database.read() as connection:
+        assert (await connection.execute(select(search_head.c.position))).scalar_one() > 0
 
 
 async def test_it_is_recorded_announced_and_tells_nobody(database: Database) -> None:

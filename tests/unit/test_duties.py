@@ -60,10 +60,11 @@ def test_with_one_it_is_said_what_is_done_and_since_when() -> None:
         held("snapshots"),
         ended("retention", timedelta(hours=3)),
         ended("counters", timedelta(minutes=4)),
+        ended("index", timedelta(seconds=30)),
     )
     assert undone(known) == []
     assert report(known) == (
-        "counters 4 min ago; snapshots by web-1:7:ab; retention 3 h ago; alerts by web-1:7:ab"
+        "counters 4 min ago; snapshots by web-1:7:ab; index 30 s ago; retention 3 h ago; alerts by web-1:7:ab"
     )
     part = jobs(ended("retention", timedelta(hours=3)))
     assert report(part).startswith("retention 3 h ago; ")
