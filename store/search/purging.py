@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
@@ -25,8 +25,14 @@ _AT_ONCE = 200
 
 async def texts_changed(connection: AsyncConnection, positions: Collection[int]) -> None:
     """Forget the index when it has the events at `positions`, in the transaction that changes their texts."""
-    if positions and min(positions) <= await _indexed_to(connection):
+    if not positions:
+        return
+    if min(positions) <= await _indexed_to(connection):
         await forget_index(connection)
+    else:
+        # What someone has read of them, to index it, is not used.
+        generation = search_head.c.generation
+        await connection.execute(update(search_head).values(generation=generation + 1))
 
 
 async def purge_search_index(database: Database) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from store.partitions import partition
 from store.redis_bus import RedisBus
 from store.repository import EventRepository
 from store.retention import RetentionPolicy, prune
+from store.search import building
 from store.search.building import build_search_index
 from store.search.grams import BLOCK
 from store.spool import Spool
@@ -182,6 +184,29 @@ async def test_the_index_of_words_has_nothing_of_it_and_finds_what_stands_there_
     assert (await erased(database, Identity("user", "nobody"))).counts == {}
     async with database.read() as connection:
         assert (await connection.execute(select(search_head.c.position))).scalar_one() > 0
+
+
+async def test_texts_that_were_read_before_they_changed_are_not_indexed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await EventRepository(database).append([make_event(number) for number in range(1000, 1000 + BLOCK)])
+    await build_search_index(database)
+    await filled(database)
+    read = building.document
+    done: list[Erased] = []
+
+    def slow(texts: Sequence[str]) -> str:
+        # In a thread, while the loop is free: the texts were read, and are not written yet.
+        if not done:
+            done.append(asyncio.run_coroutine_threadsafe(erased(database), loop).result(60))
+        return read(texts)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(building, "document", slow)
+    await build_search_index(database)
+    assert done
+    await build_search_index(database)
+    assert await EventRepository(database).count(EventFilter(text=done[0].pseudonym)) == 33
 
 
 async def test_it_is_recorded_announced_and_tells_nobody(database: Database) -> None:
