@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.masking import shown_metadata
 from monitor.model.lifecycle import Passage, passages
 from monitor.model.subjects import ResourceName
 from store.event import Event
@@ -99,7 +100,7 @@ def status_strip(statuses: Sequence[StatusSpan], now: datetime, cells: int) -> l
 
 def _title(event: Event) -> str | None:
     for key in TITLES:
-        value = event.metadata.get(key)
+        value = shown_metadata(event).get(key)
         if isinstance(value, str) and value.strip():
             return value.strip()
     return None
