@@ -150,11 +150,12 @@ class _Run:
         event = appended.events[0] if appended.events else None
         if event is not None:
             await self._store.announce(appended)
-            await self._forget_copies()
             logger.info("erased an actor, who is %s now", pending.pseudonym)
-        notes = await self._clear_remains(compact) if counts else []
+        # Also when nothing was found: a run before this one may have been killed here.
+        await self._forget_copies()
+        notes = await self._clear_remains(compact)
         pseudonym = pending.pseudonym if counts else None
-        return Erased(pseudonym, dict(counts), event, tuple(self._left), tuple(notes))
+        return Erased(pseudonym, dict(counts), event, tuple(self._left), tuple(notes if counts else ()))
 
     def _replacement(self, pseudonym: str) -> Replacement:
         return Replacement(self._identity, pseudonym, self._places, everywhere=self._everywhere)

@@ -443,6 +443,19 @@ async def test_no_file_of_sqlites_has_it_any_more(tmp_path: Path) -> None:
             assert text.encode() not in found, text
 
 
+async def test_a_run_that_finds_nothing_clears_what_one_before_it_left(tmp_path: Path) -> None:
+    file = tmp_path / "events.db"
+    async with await EventStore.open(f"sqlite:///{file}") as store:
+        await store.create_many(its_events())
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = OFF")
+            connection.execute("DELETE FROM events WHERE position > 20")
+        await erase(store, WHO, compact=False)
+        assert ID.encode() in bytes_of(tmp_path)
+        assert (await erase(store, WHO)).total == 0
+        assert ID.encode() not in bytes_of(tmp_path)
+
+
 async def test_a_reader_that_keeps_the_log_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
