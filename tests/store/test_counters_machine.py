@@ -26,7 +26,7 @@ from tests.store.test_migrations import ProcessEndedError, Statements
 from tests.valkey import ValkeyServer
 
 MOVIES = ("a", "b")
-STEPS = 25
+STEPS = 20
 batches = st.lists(
     st.tuples(st.sampled_from(MOVIES), st.sampled_from(["viewed", "liked", "unliked"])), max_size=6
 )
@@ -132,4 +132,4 @@ class Counters(RuleBasedStateMachine):
 
 
 TestCounters = Counters.TestCase
-TestCounters.settings = settings(max_examples=12, stateful_step_count=STEPS, deadline=None)
+TestCounters.settings = settings(max_examples=8, stateful_step_count=STEPS, deadline=None)
