@@ -312,14 +312,21 @@ async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> No
         await operator.press("j", "k", "k")
         operator.app.open_page(ResourceName("download", "c"))
 
+        async def shows(name: str) -> None:
+            """Until its page stands there with its rows."""
+
+            def is_shown() -> bool:
+                screen = operator.app.screen
+                is_its = getattr(screen, "subject", None) == ("download", name)
+                return is_its and any(view.timeline.rows for view in screen.query(TimelineView))
+
+            await operator.sees(is_shown)
+
         async def goes(key: str, name: str) -> None:
             await operator.press(key)
-            await operator.sees(lambda: getattr(operator.app.screen, "subject", None) == ("download", name))
-            screen = operator.app.screen
-            await operator.sees(lambda: screen.query_one(TimelineView).timeline.rows)
+            await shows(name)
 
-        screen = operator.app.screen
-        await operator.sees(lambda: screen.query_one(TimelineView).timeline.rows)
+        await shows("c")
         await goes(">", "a")
         await goes(">", "b")
         await operator.press(">")

@@ -193,7 +193,9 @@ async def test_a_paused_server_answers_nothing_and_goes_on_where_it_was(server: 
             done, _ = await asyncio.wait({asked}, timeout=FROZEN)
             assert not done
             assert not server.answers()
-            assert {process.status() for process in server.processes} == {psutil.STATUS_STOPPED}
+            # One that had just ended is not told so by a parent that is stopped.
+            states = {process.status() for process in server.processes} - {psutil.STATUS_ZOMBIE}
+            assert states == {psutil.STATUS_STOPPED}
         finally:
             # A frozen server would not let the connection be closed.
             server.resume()
