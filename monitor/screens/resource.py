@@ -22,7 +22,7 @@ from monitor.widgets.lines import Part
 from monitor.widgets.resource_lines import Known, label, resource_lines
 from monitor.widgets.subject_header import BORDERS
 from store.event import Event
-from store.query.syntax import Compare, Field, Op, Or
+from store.query.syntax import EVERYTHING, Compare, Field, Op, Or
 from store.taxonomy import active
 
 ALERTS_MAX = 3
@@ -108,26 +108,37 @@ class ResourceScreen(SubjectPage):
         newest = max((row.sort_key for row in self.loaded), default=None)
         if reader is None or newest is None:
             return
-        of_type = Compare(Field.RESOURCE_TYPE, Op.EQ, own.resource_type)
         try:
-            read = reader.before if step > 0 else reader.after
-            found = await read(newest, OTHERS_READ, of_type)
+            other = await self._neighbour(reader, own, newest, step)
         except Exception as error:
             # Whatever it was: the operator hears it, and stays.
             self.notify(clean(f"not read: {read_failure(error)}"), severity="error", markup=False)
             return
-        others = [
-            name
-            for event in (found if step > 0 else reversed(found))
-            if (name := _of_type(event, own.resource_type)) is not None and name != own
-        ]
-        if others:
-            self.console.replace_page(others[0])
+        if other is not None:
+            self.console.replace_page(other)
         else:
             where = "before" if step > 0 else "after"
-            self.notify(
-                f"no other {clean(own.resource_type)} had events right {where}", markup=False, timeout=2
-            )
+            self.notify(f"no other {clean(own.resource_type)} right {where}", markup=False, timeout=2)
+
+    async def _neighbour(
+        self, reader: Reader, own: ResourceName, newest: SortKey, step: int
+    ) -> ResourceName | None:
+        """The resource of the same type whose last event came right before or after the last one of this."""
+        of_type = Compare(Field.RESOURCE_TYPE, Op.EQ, own.resource_type)
+        read = reader.before if step > 0 else reader.after
+        found = await read(newest, OTHERS_READ, of_type)
+        last: dict[ResourceName, SortKey] = {}
+        for event in found if step > 0 else reversed(found):
+            name = _of_type(event, own.resource_type)
+            if name is None or name == own:
+                continue
+            if name not in last:
+                [latest] = await reader.resource_events(*name, 1, EVERYTHING)
+                last[name] = latest.sort_key
+            # By their last events all of them have one order, and each key leads back by the other.
+            if last[name] == event.sort_key:
+                return name
+        return None
 
     async def read_known(self) -> tuple[int, datetime | None]:
         """How many events it has, in both roles, and the time of the first."""

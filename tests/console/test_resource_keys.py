@@ -330,11 +330,11 @@ async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> No
         await goes(">", "a")
         await goes(">", "b")
         await operator.press(">")
-        await operator.sees(lambda: "no other download had events right before" in operator.text())
+        await operator.sees(lambda: "no other download right before" in operator.text())
         await goes("<", "a")
         await goes("<", "c")
         await operator.press("<")
-        await operator.sees(lambda: "no other download had events right after" in operator.text())
+        await operator.sees(lambda: "no other download right after" in operator.text())
         # Neighbours take the place of the page: one key leads back.
         await operator.press("escape")
         assert operator.app.screen is operator.live
