@@ -54,9 +54,7 @@ async def _look_back(alerting: Alerting, repository: EventRepository, now: Calla
                 replay.apply(batch)
                 # A page that was there already leaves no room for a key by itself.
                 await asyncio.sleep(0)
-    if watched_to is not None and watched_to < replay.since:
-        alerting.missed = (watched_to, replay.since)
-    alerting.looked_back(replay, now())
+    alerting.looked_back(replay, now(), watched_to)
 
 
 async def _watched_to(repository: EventRepository) -> datetime | None:

@@ -7,7 +7,6 @@ somebody began to work out before. Where Redis is away, models are worked out ea
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -104,13 +103,10 @@ class ReadModels:
     async def _asked(self, ask: Callable[[Any], Awaitable[T]]) -> T | None:
         if self._client is None:
             return None
-        from redis.exceptions import RedisError
+        # Who has no Redis need not import its client.
+        from store.redis_reply import reply_of
 
-        try:
-            async with asyncio.timeout(REPLY_TIMEOUT):
-                return await ask(self._client)
-        except (RedisError, OSError):
-            return None
+        return await reply_of(ask(self._client), REPLY_TIMEOUT)
 
 
 def _parsed(copy: bytes, version: str) -> ReadModel | None:

@@ -50,7 +50,7 @@ class EventRepository(EventPages):
             await forget_index(connection)
             await connection.execute(delete(events))
             await rollups.clear(connection)
-            await forget_all(connection, 0)
+            await forget_all(connection)
 
     async def count(self, chosen: Selection = EVERY_EVENT) -> int:
         """How many stored events match `chosen`.

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Insert,
     and_,
     case,
     delete,
@@ -20,10 +19,10 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from store.adding import adding_to
 from store.event import Event
 from store.event_filter import EVERY_EVENT, EventFilter
 from store.query.sql import where
@@ -108,25 +107,12 @@ async def add(connection: AsyncConnection, stored: Sequence[Event]) -> None:
         count, estimate = cells.get(key, (0, 0.0))
         cells[key] = (count + 1, estimate + weight(event))
     await connection.execute(
-        _add_to_cells(connection.dialect.name, "count", "estimate"),
+        adding_to(event_rollups, connection.dialect.name, ("count", "estimate")),
         [
             {**dict(zip(_CELL, key, strict=True)), "count": count, "estimate": estimate}
             # In one order in every transaction, so that two of them never wait for each other.
             for key, (count, estimate) in sorted(cells.items())
         ],
-    )
-
-
-def _add_to_cells(dialect: str, *names: str) -> Insert:
-    """A statement that adds to the columns `names` of cells, and creates those that are not there."""
-    if dialect == "mariadb":
-        added = mysql.insert(event_rollups)
-        return added.on_duplicate_key_update(
-            {name: event_rollups.c[name] + added.inserted[name] for name in names}
-        )
-    insert = postgresql.insert(event_rollups) if dialect == "postgresql" else sqlite.insert(event_rollups)
-    return insert.on_conflict_do_update(
-        index_elements=_CELL, set_={name: event_rollups.c[name] + insert.excluded[name] for name in names}
     )
 
 

@@ -13,12 +13,12 @@ from monitor.cli.options import (
     Output,
     TableOrJson,
     chosen_settings,
-    fail,
     run_to_end,
     write,
     write_json,
 )
 from monitor.cli.progress import Progress
+from monitor.cli.subjects import Name, resource_named
 from monitor.cli.table import table_lines
 
 if TYPE_CHECKING:
@@ -34,15 +34,12 @@ app = typer.Typer(
     help="Views, likes and whatever else the taxonomy has events count: by resource.",
     no_args_is_help=True,
 )
-Name = Annotated[str, typer.Argument(metavar="TYPE/ID", help="A resource, as in movie/dune.")]
 
 
 @app.command("show")
 def show(name: Name, output: TableOrJson = Output.TEXT, demo: Demo = False) -> None:
     """Print the counters of a resource, every stored event included."""
-    kind, slash, identifier = name.partition("/")
-    if not (kind and slash and identifier):
-        fail(f"{name!r} is no resource; write it like movie/dune")
+    kind, identifier = resource_named(name)
     counters = run_to_end(_of(chosen_settings(demo), kind, identifier))
     if output is Output.JSON:
         write_json({"resource_type": kind, "resource_id": identifier, "counters": dict(counters.values)})

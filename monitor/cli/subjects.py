@@ -40,6 +40,14 @@ Known = tuple[int, datetime | None, list["Event"], dict[str, int]]
 """How many events there are, when the first was, the newest of them, and what they counted."""
 
 
+def resource_named(name: str) -> tuple[str, str]:
+    """Type and id of a resource; a name that is none ends the program."""
+    kind, slash, identifier = name.partition("/")
+    if not (kind and slash and identifier):
+        fail(f"{name!r} is no resource; write it like download/9f3a")
+    return kind, identifier
+
+
 def resource(
     name: Name, output: TableOrJson = Output.TEXT, zone: ZoneName = None, demo: Demo = False
 ) -> None:
@@ -48,10 +56,7 @@ def resource(
     from monitor.model.subjects import ResourceName
     from store.taxonomy import active
 
-    kind, slash, identifier = name.partition("/")
-    if not (kind and slash and identifier):
-        fail(f"{name!r} is no resource; write it like download/9f3a")
-    subject, written = ResourceName(kind, identifier), chosen_zone(zone)
+    subject, written = ResourceName(*resource_named(name)), chosen_zone(zone)
     count, first, events, counters = _read(demo, subject)
     facts = resource_facts(events, subject, active().ends)
     with suppress(BrokenPipeError):

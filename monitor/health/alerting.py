@@ -111,14 +111,19 @@ class Alerting:
         replay.apply(sorted(older, key=lambda event: event.sort_key))
         return replay
 
-    def looked_back(self, replay: Replay, now: datetime) -> None:
-        """Go on from what `replay` has seen: it knows what began, and what began and ended, before this did."""
+    def looked_back(self, replay: Replay, now: datetime, watched_to: datetime | None = None) -> None:
+        """Go on from what `replay` has seen: it knows what began, and what began and ended, before this did.
+
+        `watched_to` is when somebody last watched, None for never.
+        """
         meanwhile, self._opened, self._meanwhile = self._meanwhile or (), (), None
         self.wants_past = False
         self._unwatched = [alert for alert in replay.alerts(now) if alert.resolved_at][-PAST_MAX:]
         self._engine.take_over(*replay.handed_over(), replay.since, now)
         self._engine.apply(meanwhile, now)
         self.known_since = replay.since
+        if watched_to is not None and watched_to < replay.since:
+            self.missed = (watched_to, replay.since)
         evaluation = self.desk.evaluation
         # Who was given all that there is knows no more now.
         if evaluation is not None and evaluation.known_since is not None:

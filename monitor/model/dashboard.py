@@ -13,7 +13,6 @@ from monitor.zone import age
 from store.featured_item import FeaturedItem
 from store.figures.figures import Entries, Entry, Figures
 from store.figures.kinds import CLICKED, SEARCHES
-from store.figures.period import Period
 from store.query.syntax import Compare, Field, Node, Op, Or, Path, all_of
 from store.taxonomy import active
 
@@ -177,6 +176,3 @@ def _featured(item: FeaturedItem, now: datetime) -> Ranked:
         target = ResourceName(item.resource_type, item.resource_id)
     name = f"{item.place}: {item.title or item.resource_id or '?'}"
     return Ranked(name, 0, target, told=age(item.since, now))
-
-
-__all__ = ["Period", "Ranked", "RankedEntries", "by_weekday", "catalogue", "chosen_counters", "operations"]

@@ -28,6 +28,8 @@ from store.taxonomy import active
 ALERTS_MAX = 3
 MORE_EVERY = 2.0
 """Seconds between two looks at what all its events count."""
+USUAL_EVERY = 60.0
+"""Seconds between two looks at how long others take."""
 ALIKE_READ = 1_000
 """Events that tell how long others take, the newest."""
 OTHERS_READ = 200
@@ -51,13 +53,13 @@ class ResourceScreen(SubjectPage):
         self._name = name
         self._facts = resource_facts((), name)
         self._known = Known()
-        self._more_due = 0.0
-        self._more_stale = True
+        self._more_due = self._usual_due = 0.0
+        self._more_stale = False
 
     def sum_up(self, events: list[Event]) -> None:
         """Find out what the loaded events tell."""
         self._facts = resource_facts(events, self._name, active().ends)
-        self._more_stale = True
+        self._more_stale = bool(events)
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
         """Also find out again what all its events count, when there are more of them."""
@@ -71,8 +73,10 @@ class ResourceScreen(SubjectPage):
     async def _read_more(self, reader: Reader, passage: Passage | None) -> None:
         try:
             counters = await reader.counters(*self._name)
-            known = None
-            if passage is not None:
+            known = self._known.usual
+            # What is usual for others does not change with each event of this one.
+            if passage is not None and self.console.tick() >= self._usual_due:
+                self._usual_due = self.console.tick() + USUAL_EVERY
                 ends = active().ends
                 types = sorted({*ends, *(kind for ended in ends.values() for kind in ended)})
                 named = Or(tuple(Compare(Field.TYPE, Op.EQ, name) for name in types))

@@ -28,8 +28,8 @@ async def keep_rows(connection: AsyncConnection, rows: Sequence[CountingRow]) ->
     await add_to(connection, tallied(uncounted, taxonomy), "value")
 
 
-async def forget_all(connection: AsyncConnection, epoch: int) -> None:
+async def forget_all(connection: AsyncConnection) -> None:
     """Begin anew, as in a new store. What Redis has of the epoch before is no longer looked at."""
     await connection.execute(delete(resource_counters))
     await connection.execute(update(counter_head).values(position=0, epoch=-1, last=0))
-    await connection.execute(update(event_head).values(epoch=epoch))
+    await connection.execute(update(event_head).values(epoch=0))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
@@ -14,9 +14,11 @@ from redis.exceptions import RedisError
 
 from store.counters.keys import KEEP_SECONDS, WHOLE, Pending, epoch_key, field_of, key_of
 from store.counters.tally import CounterKey
+from store.redis_reply import reply_of
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+_NUMBER = re.compile(rb"-?[0-9]{1,19}")
 REPLY_TIMEOUT = 2.0
 """Seconds that the server is waited for: what it says can be found among the events."""
 _ADD = """
@@ -99,14 +101,9 @@ class RedisPending:
         async for field, value in untyped.hscan_iter(epoch_key(epoch), count=_READ_AT_ONCE):
             name = field.decode(errors="replace")
             is_whole = is_whole or name == WHOLE
-            if (key := key_of(name)) is not None:
+            if (key := key_of(name)) is not None and _NUMBER.fullmatch(value):
                 found[key] = int(value)
         return Counter({key: total for key, total in found.items() if total}) if is_whole else None
 
     async def _asked(self, reply: Awaitable[T]) -> T | None:
-        """What the server replies; None when it is away, slow, or refuses."""
-        try:
-            async with asyncio.timeout(REPLY_TIMEOUT):
-                return await reply
-        except (RedisError, OSError):
-            return None
+        return await reply_of(reply, REPLY_TIMEOUT)

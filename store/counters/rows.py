@@ -11,19 +11,16 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Insert,
-    LargeBinary,
     Row,
-    String,
     Text,
     cast,
     select,
-    type_coerce,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.adding import adding_to
 from store.counters.tally import CounterKey, added
+from store.raw_values import raw, text_of
 from store.sampling import KEPT_SHARE, whole_weight_of
 from store.tables import counter_head, event_head, events, resource_counters
 from store.taxonomy import Taxonomy
@@ -113,20 +110,7 @@ async def add_to(connection: AsyncConnection, totals: Mapping[CounterKey, int], 
         # In one order in every transaction, so that two of them never wait for each other.
         for key, total in sorted(totals.items())
     ]
-    await connection.execute(_adding(connection.dialect.name, columns), rows)
-
-
-def _adding(dialect: str, names: Sequence[str]) -> Insert:
-    table = resource_counters
-    if dialect == "mariadb":
-        statement = mysql.insert(table)
-        return statement.on_duplicate_key_update(
-            {name: table.c[name] + statement.inserted[name] for name in names}
-        )
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    return insert.on_conflict_do_update(
-        index_elements=KEY, set_={name: table.c[name] + insert.excluded[name] for name in names}
-    )
+    await connection.execute(adding_to(resource_counters, connection.dialect.name, columns), rows)
 
 
 async def counted_between(
@@ -164,7 +148,7 @@ async def counting_rows(
     if limit is not None:
         statement = statement.order_by(event.position).limit(limit)
     return [
-        CountingRow(int(position), *map(_text, cells))
+        CountingRow(int(position), *map(text_of, cells))
         for position, *cells in await connection.execute(statement)
     ]
 
@@ -175,12 +159,10 @@ def of_resource(key: CounterKey) -> tuple[ColumnElement[bool], ...]:
 
 
 def _stored(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
-    """`column` as it is stored: bytes on SQLite, whose driver refuses text that is not UTF-8."""
-    if dialect == "sqlite":
-        return cast(column, LargeBinary)
-    if column.key in {"metadata", "id"}:
-        return cast(column, Text) if dialect == "postgresql" else type_coerce(column, String())
-    return column
+    """`column` as it is stored: as text also where PostgreSQL has another type for it."""
+    if dialect == "postgresql" and column.key in {"metadata", "id"}:
+        return cast(column, Text)
+    return raw(column, dialect)
 
 
 def tallied(rows: Iterable[CountingRow], taxonomy: Taxonomy) -> Counter[CounterKey]:
@@ -199,10 +181,6 @@ def tallied(rows: Iterable[CountingRow], taxonomy: Taxonomy) -> Counter[CounterK
         for counter, by in declared:
             totals[CounterKey(row.resource_type, row.resource_id, counter)] += added(by, metadata) * times
     return Counter({key: total for key, total in totals.items() if total})
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _times(identifier: str, metadata: Mapping[str, Any]) -> int:

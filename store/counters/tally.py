@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from store.event import Event
+from store.metadata_place import value_at
 from store.sampling import whole_weight
 from store.taxonomy import Taxonomy
 
@@ -47,9 +48,7 @@ def added(by: int | str, metadata: Mapping[str, Any]) -> int:
     """
     if isinstance(by, int):
         return by
-    value: Any = metadata
-    for name in by.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    value = value_at(metadata, by.split("."))
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return 0
     return round(value) if -VALUE_MAX <= value <= VALUE_MAX else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
@@ -100,8 +100,3 @@ def from_json(text: str | bytes) -> Figures | None:
         return None
     fits = len(figures.events) == len(figures.errors) == figures.period.bars
     return figures if fits else None
-
-
-def to_plain(figures: Figures) -> dict[str, Any]:
-    """`figures` as values that JSON has."""
-    return _adapter().dump_python(figures, mode="json")

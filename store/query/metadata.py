@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from store.event import INT_MAX, INT_MIN
+from store.metadata_place import MISSING, value_at
 from store.query.patterns import Test, glob
 from store.query.regex import searcher
 from store.query.syntax import Compare, Op, Path, QueryError
@@ -22,24 +23,11 @@ from store.query.syntax import Compare, Op, Path, QueryError
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _NAMES: dict[bool | None, str] = {True: "true", False: "false", None: "null"}
 _ORDER: dict[Op, Callable[[Decimal, Decimal], bool]] = {Op.LT: lt, Op.LE: le, Op.GT: gt, Op.GE: ge}
-MISSING = object()
-"""What stands in a place that is not there."""
-"""Stands for no value at all, which null is not."""
 
 
 def number(text: str) -> Decimal | None:
     """The number that `text` is, written as JSON does, to the last digit; None when it is none."""
     return Decimal(text) if _NUMBER.fullmatch(text) else None
-
-
-def value_at(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    """What stands there; `MISSING` where nothing does."""
-    value: Any = metadata
-    for key in keys:
-        if not isinstance(value, dict):
-            return MISSING
-        value = cast("dict[str, Any]", value).get(key, MISSING)
-    return value
 
 
 def leaves(

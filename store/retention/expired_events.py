@@ -16,14 +16,14 @@ from store import rollups
 from store.counters.pruned import keep_counted
 from store.database import Database
 from store.event_selection import begins_with_date, minute_column
-from store.retention.policy import Cutoffs
-from store.retention.raw_values import (
+from store.raw_values import (
     bound,
     bound_moment,
     raw,
     raw_moment,
     text_of,
 )
+from store.retention.policy import Cutoffs
 from store.tables import NO_SEVERITY, events
 
 BATCH = 2000

@@ -80,7 +80,7 @@ def test_a_wrong_counter_is_found_by_the_status_and_put_right(home: PrivateHome)
 @pytest.mark.parametrize("name", ["dune", "/dune", "movie/", ""])
 def test_what_is_no_resource_is_one_line(home: PrivateHome, name: str) -> None:
     said = one_line(evtop(home, "counters", "show", name))
-    assert said == f"{name!r} is no resource; write it like movie/dune"
+    assert said == f"{name!r} is no resource; write it like download/9f3a"
 
 
 def test_a_store_that_is_not_there_is_not_made(home: PrivateHome) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from sqlalchemy import select
 
 from store.database import Database
 from store.tables import metadata
+from tests.store.on_a_word import on_a_word
 
 ROOT = Path(__file__).parents[2]
 ERASER = """
@@ -39,24 +38,9 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@asynccontextmanager
-async def eraser(url: str, who: str, *spools: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+def eraser(url: str, who: str, *spools: Path) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """A process that erases `who` once it reads a line. It prints how far it is, and is killed in the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", ERASER, url, who, *map(str, spools)),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    return on_a_word(ERASER, url, who, *map(str, spools))
 
 
 async def everything(database: Database) -> str:

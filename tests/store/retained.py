@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -17,6 +16,7 @@ from store.event_filter import EventFilter
 from store.repository import EventRepository
 from store.retention import RetentionPolicy
 from tests.events import make_event
+from tests.store.on_a_word import on_a_word
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2025, 3, 10, 12, 0, 30, tzinfo=UTC)
@@ -123,21 +123,8 @@ def _matches(event: Event, chosen: EventFilter) -> bool:
     )
 
 
-@asynccontextmanager
-async def pruner(url: str, days: float, forever: str = "audit") -> AsyncIterator[asyncio.subprocess.Process]:
+def pruner(
+    url: str, days: float, forever: str = "audit"
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """A process that prunes `url` once it reads a line; it prints how far it is, and killed if need be at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", PRUNER, url, str(days), forever),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    return on_a_word(PRUNER, url, str(days), forever)
