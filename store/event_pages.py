@@ -43,7 +43,7 @@ _ROWS_AT_ONCE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The newest events, the rollups since a moment and the last position, all seen at one moment."""
+    """The newest events, the rollups since a moment (in no order) and the last position, all seen at one moment."""
 
     newest: list[Event]
     rollups: list[RollupCount]
