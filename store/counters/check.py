@@ -26,6 +26,7 @@ from store.counters.rows import (
 )
 from store.counters.tally import CounterKey
 from store.database import Database
+from store.retention.detached_partitions import detached_counts
 from store.short_transactions import ShortTransactions
 from store.tables import events, resource_counters
 from store.taxonomy import Taxonomy, active
@@ -145,6 +146,8 @@ class CounterCheck:
         rows = await counting_rows(connection, self._taxonomy, conditions)
         value, pruned = (await values_of(connection, [key])).get(key, (0, 0))
         expected = tallied(rows, self._taxonomy)[key] + pruned
+        if connection.dialect.name == "postgresql":
+            expected += (await detached_counts(connection, self._taxonomy, key))[key]
         return None if value == expected else Difference(key, value, expected)
 
     async def _rebuilt(self, key: CounterKey, connection: AsyncConnection) -> None:

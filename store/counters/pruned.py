@@ -18,14 +18,23 @@ async def keep_counted(connection: AsyncConnection, conditions: Sequence[ColumnE
         await keep_rows(connection, rows)
 
 
-async def keep_rows(connection: AsyncConnection, rows: Sequence[CountingRow]) -> None:
-    """The same of `rows`, which are no longer to be found among the events. The caller has the lock of appenders."""
+async def keep_rows(
+    connection: AsyncConnection, rows: Sequence[CountingRow], counted: int | None = None
+) -> None:
+    """The same of `rows`, which are no longer to be found among the events. The caller has the lock of appenders.
+
+    `counted` is the position that flushes had come to when the rows were last to be found; now, if it is not given.
+    """
     taxonomy = active()
     head = await head_of(connection, lock=True)
     await add_to(connection, tallied(rows, taxonomy), "pruned")
     # No flush will find these any more.
-    uncounted = [row for row in rows if row.position > head.position]
+    counted = head.position if counted is None else counted
+    uncounted = [row for row in rows if row.position > counted]
     await add_to(connection, tallied(uncounted, taxonomy), "value")
+    if any(row.position > head.last for row in uncounted):
+        # Redis has added them up too: it is not asked again before the next epoch.
+        await connection.execute(update(event_head).values(epoch=0))
 
 
 async def forget_all(connection: AsyncConnection) -> None:

@@ -153,9 +153,9 @@ async def counting_rows(
     ]
 
 
-def of_resource(key: CounterKey) -> tuple[ColumnElement[bool], ...]:
-    """The condition on events that they are about the resource of `key`."""
-    return events.c.resource_type == key.resource_type, events.c.resource_id == key.resource_id
+def of_resource(key: CounterKey, table: FromClause = events) -> tuple[ColumnElement[bool], ...]:
+    """The condition on events of `table` that they are about the resource of `key`."""
+    return table.c.resource_type == key.resource_type, table.c.resource_id == key.resource_id
 
 
 def _stored(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -30,17 +30,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import rollups
 from store.counters.pruned import keep_rows
-from store.counters.rows import CountingRow, counting_rows
+from store.counters.rows import CountingRow, counting_rows, head_of, of_resource, tallied
+from store.counters.tally import CounterKey
 from store.database import Database
 from store.errors import StoreUnavailableError
 from store.event import LAST_ID
 from store.partition_tables import partition_table
 from store.short_transactions import HOLD_SECONDS, LOCK_WAIT, ShortTransactions, is_undefined_table
 from store.tables import NO_SEVERITY, event_rollups
-from store.taxonomy import active
+from store.taxonomy import Taxonomy, active
 
 FIRST_PART, LARGEST_PART = 500, 50_000
 """Events that are taken off the counts in one transaction, at first (and at least) and at most."""
+_FIRST_ID = UUID(int=0)
 _PREFIX = "events_detached_"
 _NAME = re.compile(_PREFIX + r"\d{4}_\d{2}")
 _TABLES = text(
@@ -64,13 +66,48 @@ async def detach(connection: AsyncConnection, partition: str) -> str:
     # Not concurrently, which PostgreSQL does not do where there is a default partition.
     await connection.exec_driver_sql(f"ALTER TABLE events DETACH PARTITION {partition}")
     await connection.exec_driver_sql(f"ALTER TABLE {partition} RENAME TO {name}")
-    await connection.exec_driver_sql(f"COMMENT ON TABLE {name} IS NULL")
+    # Read behind the lock on the table: no flush finds its events any more, nor has one that is not committed.
+    counted = (await head_of(connection)).position
+    await connection.exec_driver_sql(f"COMMENT ON TABLE {name} IS '{_Mark(counted, _FIRST_ID)}'")
     return name
 
 
 async def detached(connection: AsyncConnection) -> list[str]:
     """The tables that were detached and are still there."""
     return [name for name in (await connection.execute(_TABLES)).scalars() if _NAME.fullmatch(name)]
+
+
+async def detached_counts(
+    connection: AsyncConnection, taxonomy: Taxonomy, key: CounterKey
+) -> Counter[CounterKey]:
+    """What counters still have of the resource of `key` that only detached tables tell."""
+    found: Counter[CounterKey] = Counter()
+    for name in await detached(connection):
+        comment = (await connection.execute(_COMMENT, {"name": name})).scalar()
+        mark, table = _Mark.of(comment), partition_table(name)
+        conditions = [*of_resource(key, table), table.c.id >= mark.begin]
+        if mark.counted is not None:
+            conditions.append(table.c.position <= mark.counted)
+        found.update(tallied(await counting_rows(connection, taxonomy, conditions, table=table), taxonomy))
+    return found
+
+
+class _Mark(NamedTuple):
+    """What the comment of a table says: from which id on its events are still to be taken off.
+
+    Up to the position `counted` they were in the counters when it was detached; None where nobody noted that.
+    """
+
+    counted: int | None
+    begin: UUID
+
+    @classmethod
+    def of(cls, comment: str | None) -> _Mark:
+        counted, _, begin = (comment or str(_FIRST_ID)).rpartition(" ")
+        return cls(int(counted) if counted else None, UUID(begin))
+
+    def __str__(self) -> str:
+        return str(self.begin) if self.counted is None else f"{self.counted} {self.begin}"
 
 
 class DetachedPartition:
@@ -133,7 +170,7 @@ class DetachedPartition:
 
     async def _counted(self, connection: AsyncConnection, size: int | None) -> _Part:
         comment = (await connection.execute(_COMMENT, {"name": self._name})).scalar()
-        begin, end = UUID(comment) if comment else UUID(int=0), LAST_ID
+        begin, end = _Mark.of(comment).begin, LAST_ID
         table = partition_table(self._name)
         event = table.c
         if size is not None:
@@ -188,8 +225,11 @@ class _Part:
         for start in range(0, len(self._cells), _CELLS_AT_ONCE):
             gone = values(*_CELL, name="gone").data(self._cells[start : start + _CELLS_AT_ONCE])
             await rollups.mark_pruned(connection, gone)
+        mark = _Mark.of(self._comment)
         if self._counting:
-            await keep_rows(connection, self._counting)
-        await connection.exec_driver_sql(f"COMMENT ON TABLE {self._name} IS '{self.end}'")
+            await keep_rows(connection, self._counting, mark.counted)
+        await connection.exec_driver_sql(
+            f"COMMENT ON TABLE {self._name} IS '{mark._replace(begin=self.end)}'"
+        )
         self.seconds = time.monotonic() - started
         return True

@@ -37,6 +37,7 @@ from tests.store.test_migrations import ProcessEndedError, Statements
 from tests.valkey import ValkeyServer
 
 SEED = 20261122
+APRIL = NOW + timedelta(days=40)
 MOVIES = ("dune", "alien", "1 heat", "")
 VERBS = ("viewed", "viewed", "viewed", "liked", "unliked", "downloaded", "rated", "shared")
 
@@ -317,29 +318,80 @@ async def test_pruned_events_stay_counted(database: Database) -> None:
     assert await flushed(database) == expected([*old, *young])
 
 
-async def test_events_of_dropped_partitions_stay_counted(postgres_url: str) -> None:
-    random, later = Random(SEED), NOW + timedelta(days=40)
+async def test_what_is_pruned_before_it_is_flushed_shows_once(
+    database: Database, valkey: ValkeyServer
+) -> None:
+    random = Random(SEED)
+    old = interactions(60, random, inserted_at=NOW - timedelta(days=100))
+    young = interactions(60, random, 1000, inserted_at=NOW)
+    async with opened(valkey) as bus:
+        store, counters = EventStore(database, bus), CounterRepository(database, bus.pending)
+        await flush(database, bus.pending)
+        await store.create_many([*old, *young[:20]])
+        assert (await prune(database, RetentionPolicy(days=90), now=NOW)).events == 60
+        assert await shown(counters) == expected([*old, *young[:20]])
+        await store.create_many(young[20:40])
+        assert await shown(counters) == expected([*old, *young[:40]])
+        await flush(database, bus.pending)
+        await store.create_many(young[40:])
+        assert await shown(counters) == expected([*old, *young])
+        with Redis.from_url(valkey.url) as client:
+            async with database.read() as connection:
+                key = epoch_key((await head_of(connection)).epoch)
+            assert client.hlen(key) > 1, "Redis adds up again"
+        assert await wrong(CounterCheck(database, bus.pending)) == []
+
+
+@pytest.fixture
+async def february_and_april(postgres_url: str) -> AsyncIterator[tuple[Database, list[Event]]]:
+    """A partitioned store, 50 of 60 events of February flushed; then those of April, when February is over."""
+    random = Random(SEED)
     database = await Database.open(postgres_url)
-    # In February, and in April, when no event belongs in February any more.
     events = [
         event.model_copy(update={"id": uuid7_at(event.inserted_at, random)})
         for event in (
             *interactions(60, random, inserted_at=NOW - timedelta(days=20)),
-            *interactions(60, random, 1000, inserted_at=later),
+            *interactions(60, random, 1000, inserted_at=APRIL),
         )
     ]
     await partition(database, now=NOW)
     await EventRepository(database).append(events[:50])
     await flush(database)
     await EventRepository(database).append(events[50:])
-    pruned = await prune(database, RetentionPolicy(days=30), now=later)
+    yield database, events
+    await database.close()
+
+
+async def test_events_of_dropped_partitions_stay_counted(
+    february_and_april: tuple[Database, list[Event]],
+) -> None:
+    database, events = february_and_april
+    pruned = await prune(database, RetentionPolicy(days=30), now=APRIL)
     assert pruned.partitions
     assert pruned.events == 60
     assert await shown(CounterRepository(database)) == expected(events)
     await flush(database)
     assert await flushed(database) == expected(events)
     assert await wrong(CounterCheck(database)) == []
-    await database.close()
+
+
+async def test_what_is_flushed_while_a_partition_is_half_dropped_is_counted(
+    february_and_april: tuple[Database, list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, events = february_and_april
+
+    def stop(deleted: int) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("store.retention.detached_partitions.FIRST_PART", 7)
+    with pytest.raises(ZeroDivisionError):
+        await prune(database, RetentionPolicy(days=30), now=APRIL, progress=stop)
+    # It no longer finds what is in the detached table, and goes past it.
+    assert (await flush(database)).position == len(events)
+    assert await wrong(CounterCheck(database)) == []
+    assert (await prune(database, RetentionPolicy(days=30), now=APRIL)).events == 53
+    assert await flushed(database) == expected(events)
+    assert await wrong(CounterCheck(database)) == []
 
 
 async def test_a_store_that_is_cleared_counts_from_nothing(database: Database, valkey: ValkeyServer) -> None:
