@@ -42,6 +42,10 @@ USER_VARIABLE = "EVTOP_USER"
 RETENTION_VARIABLE = "EVTOP_RETENTION_DAYS"
 PERSONAL_VARIABLE = "EVTOP_PERSONAL"
 """Places in metadata that hold personal data, beside those that are known."""
+TITLE_VARIABLE = "EVTOP_TITLE"
+"""Places in metadata that say what people call a resource, the first that there is."""
+FACTS_VARIABLE = "EVTOP_FACTS"
+"""Places in metadata that pages of resources show."""
 WINDOW_VARIABLE = "EVTOP_WINDOW"
 """How many rows the timeline keeps."""
 CONFIG_VARIABLE = "EVTOP_CONFIG"
@@ -50,7 +54,7 @@ VARIABLES = (
     *(STORE_SETTING, BUS_SETTING, NAME_VARIABLE, TAXONOMY_VARIABLE),
     *(RULES_VARIABLE, RECORD_VARIABLE, HEALTH_VARIABLE),
     *(RETENTION_VARIABLE, ZONE_VARIABLE, WINDOW_VARIABLE),
-    *(USER_VARIABLE, PERSONAL_VARIABLE),
+    *(USER_VARIABLE, PERSONAL_VARIABLE, TITLE_VARIABLE, FACTS_VARIABLE),
     *NOTIFY_VARIABLES,
     *TERMINAL_VARIABLES,
 )
@@ -220,6 +224,26 @@ def activate_masking(*, shown: bool) -> None:
 
     mask = Mask(personal_places())
     activate(None if shown else mask)
+
+
+def activate_told() -> None:
+    """Have the pages of resources in this process tell what `EVTOP_TITLE` and `EVTOP_FACTS` name.
+
+    Raises:
+        StartError: one of them names what is no place.
+    """
+    named = {name: text for name in (TITLE_VARIABLE, FACTS_VARIABLE) if (text := os.environ.get(name))}
+    if not named:
+        return
+    from monitor.model.told import FACTS, TITLES, PlaceError, ToldPlaces, activate, read_places
+
+    places = {TITLE_VARIABLE: TITLES, FACTS_VARIABLE: FACTS}
+    for name, text in named.items():
+        try:
+            places[name] = read_places(text)
+        except PlaceError as error:
+            raise StartError(f"{name}: {error}") from None
+    activate(ToldPlaces(places[TITLE_VARIABLE], places[FACTS_VARIABLE]))
 
 
 def window_rows() -> int:

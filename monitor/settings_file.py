@@ -17,10 +17,12 @@ from typing import Any
 from monitor.errors import StartError
 from monitor.settings import (
     CONFIG_VARIABLE,
+    FACTS_VARIABLE,
     PERSONAL_VARIABLE,
     PREFIX,
     SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
+    TITLE_VARIABLE,
     VARIABLES,
 )
 from store.bus_url import BUS_SETTING
@@ -41,7 +43,12 @@ KEYS = {
     name.removeprefix(PREFIX).lower(): name for name in (*VARIABLES, *SECRET_VARIABLES) if name != SIGNING_KEY
 }
 """What may stand in the file, and the variable that it stands for."""
-_SEPARATORS = {TAXONOMY_VARIABLE: os.pathsep, PERSONAL_VARIABLE: ","}
+_SEPARATORS = {
+    TAXONOMY_VARIABLE: os.pathsep,
+    PERSONAL_VARIABLE: ",",
+    TITLE_VARIABLE: ",",
+    FACTS_VARIABLE: ",",
+}
 """What may be a list in the file, and what its parts are joined by in the variable."""
 _OF_ONE_PLACE = {
     STORE_PASSWORD_FILE: STORE_SETTING,

@@ -21,6 +21,7 @@ from monitor.fit.choices import (
     THEME_NAMES,
     THEME_VARIABLE,
 )
+from monitor.model.told import FACTS, TITLES
 from monitor.notify.chosen import (
     APPRISE_VARIABLE,
     COMMAND_VARIABLE,
@@ -30,6 +31,7 @@ from monitor.notify.chosen import (
 )
 from monitor.settings import (
     CONFIG_VARIABLE,
+    FACTS_VARIABLE,
     HEALTH_VARIABLE,
     NAME_VARIABLE,
     PERSONAL_VARIABLE,
@@ -39,6 +41,7 @@ from monitor.settings import (
     RULES_VARIABLE,
     SECRET_VARIABLES,
     TAXONOMY_VARIABLE,
+    TITLE_VARIABLE,
     USER_VARIABLE,
     VARIABLES,
     WINDOW,
@@ -77,6 +80,8 @@ DESCRIPTIONS = {
     WINDOW_VARIABLE: f"How many rows the timeline keeps, {WINDOW_MIN} to {WINDOW_MAX}.",
     USER_VARIABLE: "Who acknowledges and silences alerts here; default: the login name.",
     PERSONAL_VARIABLE: "Places in metadata that hold personal data, beside the known; -name takes one out.",
+    TITLE_VARIABLE: "Where metadata says what people call a resource, the first place that there is.",
+    FACTS_VARIABLE: "What else of metadata pages of resources show.",
     STORE_PASSWORD_FILE: "A file whose first line is the password of the store.",
     BUS_PASSWORD_FILE: "A file whose first line is the password of the bus.",
     SIGNING_KEY_FILE: "A file whose first line is the key that announcements are signed with.",
@@ -106,6 +111,8 @@ _EXAMPLES = {
     WINDOW_VARIABLE: f"{WINDOW}",
     USER_VARIABLE: '"ana"',
     PERSONAL_VARIABLE: '["client.address", "-device_id"]',
+    TITLE_VARIABLE: '["title", "name"]',
+    FACTS_VARIABLE: '["year", "file.size"]',
     THEME_VARIABLE: '"dark"',
     ASCII_VARIABLE: '"1"',
     KEYS_VARIABLE: '"/etc/evtop/keys.toml"',
@@ -121,6 +128,8 @@ _DEFAULTS: dict[str, Callable[[], str]] = {
     ZONE_VARIABLE: lambda: "UTC",
     WINDOW_VARIABLE: lambda: f"{WINDOW}",
     PERSONAL_VARIABLE: lambda: ",".join(personal_places()),
+    TITLE_VARIABLE: lambda: ",".join(TITLES),
+    FACTS_VARIABLE: lambda: ",".join(FACTS),
 }
 
 app = typer.Typer(help="The settings, and where they come from.", no_args_is_help=True, rich_markup_mode=None)

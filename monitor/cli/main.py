@@ -48,6 +48,7 @@ app = typer.Typer(
         "EVTOP_TAXONOMY: files with event types of your own.  EVTOP_RETENTION_DAYS: what prune keeps (90).  "
         "EVTOP_RULES: a file with alert rules of your own.  EVTOP_USER: who acknowledges and silences alerts.  "
         "EVTOP_PERSONAL: places in metadata with personal data.  "
+        "EVTOP_TITLE, EVTOP_FACTS: places in metadata that pages of resources show.  "
         "EVTOP_RECORD_ALERTS: 0 records none.  EVTOP_HEALTH: which events report health.  "
         "EVTOP_NOTIFY, EVTOP_NOTIFY_COMMAND, EVTOP_NOTIFY_WEBHOOK_FILE, "
         "EVTOP_NOTIFY_APPRISE_FILE, EVTOP_NOTIFY_TIMES: how and when people are told of alerts.  "

@@ -13,7 +13,7 @@ import typer
 
 from monitor.ascii_json import ascii_json
 from monitor.errors import StartError
-from monitor.settings import Settings, activate_masking, unknown_variables
+from monitor.settings import Settings, activate_masking, activate_told, unknown_variables
 from monitor.settings_file import exposed_password, fill_in
 
 Demo = Annotated[bool, typer.Option("--demo", help="Address the running demo.")]
@@ -45,8 +45,8 @@ def chosen_settings(demo: bool, *, warn: bool = True, show_personal: bool = Fals
     """The demo's settings, or those of the environment and the file; a setting that is wrong ends the program.
 
     The taxonomy that they name becomes that of the process, and it hides what they call personal, unless
-    `show_personal`. Variables that are none of ours, and secrets that
-    others may read, are warned of, where there is no screen that the warning would be lost on.
+    `show_personal`; pages tell of resources what they say. Variables that are none of ours, and secrets that others
+    may read, are warned of, where there is no screen that the warning would be lost on.
     """
     try:
         exposed = exposed_password() if warn else None
@@ -54,6 +54,7 @@ def chosen_settings(demo: bool, *, warn: bool = True, show_personal: bool = Fals
         settings = Settings.for_demo() if demo else Settings.from_environment()
         settings.activate_taxonomy()
         activate_masking(shown=show_personal)
+        activate_told()
     except StartError as error:
         fail(str(error))
     for line in (*settings.warnings, *([exposed] if exposed else [])) if warn else ():

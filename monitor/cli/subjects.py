@@ -52,13 +52,14 @@ def resource(
     name: Name, output: TableOrJson = Output.TEXT, zone: ZoneName = None, demo: Demo = False
 ) -> None:
     """Print all about a resource, in both its roles: status, how it changed, who touched it, what stands beside it."""
+    from monitor.model import told
     from monitor.model.resource import resource_facts
     from monitor.model.subjects import ResourceName
     from store.taxonomy import active
 
     subject, written = ResourceName(*resource_named(name)), chosen_zone(zone)
     count, first, events, counters = _read(demo, subject)
-    facts = resource_facts(events, subject, active().ends)
+    facts = resource_facts(events, subject, active().ends, told.active())
     with suppress(BrokenPipeError):
         if output is Output.JSON:
             known = {"resource": name, "events": count, "first": first, "counters": counters}
@@ -130,6 +131,7 @@ def _write(
 
 def _resource_lines(facts: ResourceFacts, counters: Mapping[str, int], zone: Zone) -> list[tuple[str, str]]:
     from monitor.model.lifecycle import took
+    from monitor.model.told import told_text
     from monitor.zone import age, iso
 
     passage, work = facts.passage, ""
@@ -145,6 +147,7 @@ def _resource_lines(facts: ResourceFacts, counters: Mapping[str, int], zone: Zon
     changes = [f"{span.status} {iso(span.since, zone.written, 'seconds')}" for span in facts.statuses[-12:]]
     return [
         ("title", facts.title or ""),
+        ("facts", ", ".join(f"{place} {told_text(value)}" for place, value in facts.metadata.items())),
         (
             "status",
             "none reported" if status is None else f"{status.status} for {age(status.since, now)}{since}",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from monitor.masking import shown_metadata
 from monitor.model.lifecycle import Passage, passages
 from monitor.model.subjects import ResourceName
+from monitor.model.told import ToldPlaces
 from store.event import Event
-
-TITLES = ("title", "name")
-"""Where events say what people call a resource, the first that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class ResourceFacts:
     """The top of a resource page. `statuses` are its changes, oldest first; `actors` the busiest first.
 
     `related` are the resources that events have beside it, the most frequent first, with how many. `title` is what its
-    events call it, `passage` the work on it that began last, with what it was done.
+    events call it, `metadata` what else their metadata says of it, `passage` the work on it that began last.
     """
 
     status: StatusSpan | None
@@ -40,24 +38,29 @@ class ResourceFacts:
     as_secondary: int
     related: tuple[tuple[str, int], ...] = ()
     title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     passage: Passage | None = None
 
 
 def resource_facts(
-    events: Iterable[Event], name: ResourceName, ends: Mapping[str, Sequence[str]] | None = None
+    events: Iterable[Event],
+    name: ResourceName,
+    ends: Mapping[str, Sequence[str]] | None = None,
+    places: ToldPlaces | None = None,
 ) -> ResourceFacts:
-    """Sum up events of a resource, given in any order. The status is what events in its primary role say.
+    """Sum up events of a resource, given in any order. Status and metadata are those of events in its primary role.
 
-    `ends` has what events of a type end.
+    `ends` has what events of a type end, `places` is where their metadata tells of it.
     """
-    events = list(events)
+    events = sorted(events, key=lambda event: event.sort_key)
+    primary_role = [event for event in reversed(events) if event.resource == name.text]
+    places = places or ToldPlaces()
     statuses: list[StatusSpan] = []
     actors: Counter[str] = Counter()
     severities: Counter[str | None] = Counter()
     related: Counter[str] = Counter()
     as_secondary = 0
-    title: str | None = None
-    for event in sorted(events, key=lambda event: event.sort_key):
+    for event in events:
         actors[event.actor] += 1
         severities[event.severity] += 1
         primary, secondary = event.resource, event.secondary_resource
@@ -67,8 +70,6 @@ def resource_facts(
             as_secondary += 1
         elif event.status and (not statuses or statuses[-1].status != event.status):
             statuses.append(StatusSpan(event.status, event.inserted_at))
-        if primary == name.text:
-            title = _title(event) or title
     return ResourceFacts(
         statuses[-1] if statuses else None,
         tuple(statuses),
@@ -77,7 +78,8 @@ def resource_facts(
         severities["warning"],
         as_secondary,
         tuple(related.most_common(5)),
-        title,
+        places.title(primary_role),
+        places.told(primary_role),
         found[-1] if (found := passages(events, ends or {}, name)) else None,
     )
 
@@ -96,11 +98,3 @@ def status_strip(statuses: Sequence[StatusSpan], now: datetime, cells: int) -> l
             place += 1
         strip.append(statuses[place].status)
     return strip
-
-
-def _title(event: Event) -> str | None:
-    for key in TITLES:
-        value = shown_metadata(event).get(key)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return None

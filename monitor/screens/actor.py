@@ -10,18 +10,18 @@ from monitor.model.actor import actor_facts
 from monitor.model.rows import SortKey
 from monitor.model.subjects import ActorName
 from monitor.screens.console_screen import Selection
-from monitor.screens.subject_page import SubjectPage
+from monitor.screens.neighbours import NeighboursPage
 from monitor.widgets.actor_lines import actor_lines
 from monitor.widgets.lines import Part
 from store.event import Event
 from store.event_filter import EventFilter
-from store.query.syntax import all_of
+from store.query.syntax import Compare, Field, Node, Op, all_of
 
 BAR, BARS = 30, 48
 """Minutes of a bar of the last day, and how many there are."""
 
 
-class ActorScreen(SubjectPage):
+class ActorScreen(NeighboursPage):
     """When it acted, what it did with what, what it viewed, took and liked, how it came in."""
 
     kind = "actor"
@@ -38,6 +38,16 @@ class ActorScreen(SubjectPage):
     def known(self) -> list[list[Part]]:
         """Facts of the loaded events, and of all of them."""
         return actor_lines(self._facts, self.count, self.first, self._day, self.console.zone)
+
+    @property
+    def alike(self) -> tuple[str, Node] | None:
+        """The actors of its type; None for one that has no id."""
+        kind, colon, _ = self.subject.text.partition(":")
+        return (kind, Compare(Field.ACTOR, Op.EQ, kind)) if colon else None
+
+    def others_of(self, event: Event) -> Sequence[ActorName]:
+        """Who did what an event tells."""
+        return [] if event.actor_id is None else [ActorName(event.actor)]
 
     async def read_known(self) -> tuple[int, datetime | None]:
         """How many events tell what it did, and the time of the first; also how busy it was during the last day."""

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import cast
 
-from textual.binding import Binding
-
-from monitor.errors import read_failure
+from monitor.model import told
 from monitor.model.arrivals import Arrivals
 from monitor.model.lifecycle import Passage, usual
 from monitor.model.resource import resource_facts
 from monitor.model.rows import SortKey
-from monitor.model.subjects import ResourceName
+from monitor.model.subjects import PageSubject, ResourceName
 from monitor.screens.console_screen import Reader, Selection
-from monitor.screens.subject_page import SubjectPage
+from monitor.screens.neighbours import NeighboursPage
 from monitor.text import clean
 from monitor.widgets.alert_line import alert_parts
 from monitor.widgets.lines import Part
 from monitor.widgets.resource_lines import Known, label, resource_lines
 from monitor.widgets.subject_header import BORDERS
 from store.event import Event
-from store.query.syntax import EVERYTHING, Compare, Field, Op, Or
+from store.query.syntax import EVERYTHING, Compare, Field, Node, Op, Or
 from store.taxonomy import active
 
 ALERTS_MAX = 3
@@ -32,21 +32,12 @@ USUAL_EVERY = 60.0
 """Seconds between two looks at how long others take."""
 ALIKE_READ = 1_000
 """Events that tell how long others take, the newest."""
-OTHERS_READ = 200
-"""Events among which the next resource is looked for."""
 
 
-class ResourceScreen(SubjectPage):
+class ResourceScreen(NeighboursPage):
     """Present status and since when, how it changed, who touched it, what stands beside it, and what fires about it."""
 
     kind = "resource"
-
-    BINDINGS = [
-        Binding("greater_than_sign", "other(1)", "Next / previous resource of its type", id="resource.next"),
-        Binding(
-            "less_than_sign", "other(-1)", "Next / previous resource of its type", id="resource.previous"
-        ),
-    ]
 
     def __init__(self, name: ResourceName) -> None:
         super().__init__(name)
@@ -58,7 +49,7 @@ class ResourceScreen(SubjectPage):
 
     def sum_up(self, events: list[Event]) -> None:
         """Find out what the loaded events tell."""
-        self._facts = resource_facts(events, self._name, active().ends)
+        self._facts = resource_facts(events, self._name, active().ends, told.active())
         self._more_stale = bool(events)
 
     def advance(self, arrivals: Arrivals | None = None) -> None:
@@ -103,46 +94,25 @@ class ResourceScreen(SubjectPage):
             lines.append([name, *alert_parts(one, now, max(20, self.size.width - len(name[0]) - BORDERS))])
         return lines
 
-    def action_other(self, step: int) -> None:
-        """Open the resource of the same type that something happened to right before, or right after."""
-        self.run_worker(partial(self._open_other, step), group="other", exclusive=True, exit_on_error=False)
+    @property
+    def alike(self) -> tuple[str, Node]:
+        """The resources of its type."""
+        kind = self._name.resource_type
+        return kind, Compare(Field.RESOURCE_TYPE, Op.EQ, kind)
 
-    async def _open_other(self, step: int) -> None:
-        reader, own = self.console.reader, self._name
-        newest = max((row.sort_key for row in self.loaded), default=None)
-        if reader is None or newest is None:
-            return
-        try:
-            other = await self._neighbour(reader, own, newest, step)
-        except Exception as error:
-            # Whatever it was: the operator hears it, and stays.
-            self.notify(clean(f"not read: {read_failure(error)}"), severity="error", markup=False)
-            return
-        if other is not None:
-            self.console.replace_page(other)
-        else:
-            where = "before" if step > 0 else "after"
-            self.notify(f"no other {clean(own.resource_type)} right {where}", markup=False, timeout=2)
+    def others_of(self, event: Event) -> Sequence[ResourceName]:
+        """The resources of its type that an event is about."""
+        roles = (
+            (event.resource_type, event.resource_id),
+            (event.secondary_resource_type, event.secondary_resource_id),
+        )
+        kind = self._name.resource_type
+        return [ResourceName(kind, one) for of_type, one in roles if of_type == kind and one is not None]
 
-    async def _neighbour(
-        self, reader: Reader, own: ResourceName, newest: SortKey, step: int
-    ) -> ResourceName | None:
-        """The resource of the same type whose last event came right before or after the last one of this."""
-        of_type = Compare(Field.RESOURCE_TYPE, Op.EQ, own.resource_type)
-        read = reader.before if step > 0 else reader.after
-        found = await read(newest, OTHERS_READ, of_type)
-        last: dict[ResourceName, SortKey] = {}
-        for event in found if step > 0 else reversed(found):
-            name = _of_type(event, own.resource_type)
-            if name is None or name == own:
-                continue
-            if name not in last:
-                [latest] = await reader.resource_events(*name, 1, EVERYTHING)
-                last[name] = latest.sort_key
-            # By their last events all of them have one order, and each key leads back by the other.
-            if last[name] == event.sort_key:
-                return name
-        return None
+    async def last_of(self, reader: Reader, other: PageSubject) -> SortKey:
+        """The place of the last event of another resource, in whichever role."""
+        [latest] = await reader.resource_events(*cast("ResourceName", other), 1, EVERYTHING)
+        return latest.sort_key
 
     async def read_known(self) -> tuple[int, datetime | None]:
         """How many events it has, in both roles, and the time of the first."""
@@ -155,12 +125,3 @@ class ResourceScreen(SubjectPage):
     async def read_after(self, place: SortKey, limit: int, chosen: Selection) -> list[Event]:
         """Events of this resource, in both roles."""
         return await self.reader.resource_events(*self._name, limit, chosen, after=place)
-
-
-def _of_type(event: Event, kind: str) -> ResourceName | None:
-    """The resource of this type that an event is about."""
-    if event.resource_type == kind and event.resource_id is not None:
-        return ResourceName(kind, event.resource_id)
-    if event.secondary_resource_type == kind and event.secondary_resource_id is not None:
-        return ResourceName(kind, event.secondary_resource_id)
-    return None

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from monitor.model.lifecycle import Passage, Usual, took
 from monitor.model.resource import ResourceFacts, status_strip
+from monitor.model.told import told_text
 from monitor.text import clean
 from monitor.widgets.lines import Part
 from monitor.zone import Zone, age
@@ -57,7 +59,7 @@ def resource_lines(facts: ResourceFacts, known: Known, zone: Zone, now: datetime
         history.append((f" {zone.minute(span.since)}", "dim"))
     if len(facts.statuses) > 1:
         history = [label("history"), *_strip(facts, now), ("  ", ""), *history[1:]]
-    lines = [status, seen, history]
+    lines = [status, seen, *([_told(facts.metadata)] if facts.metadata else []), history]
     if facts.passage is not None:
         lines.append(_took(facts.passage, known.usual, now))
     if counters := [(name, value) for name, value in known.counters.items() if value]:
@@ -66,6 +68,14 @@ def resource_lines(facts: ResourceFacts, known: Known, zone: Zone, now: datetime
     if facts.related:
         lines.append(named("with", facts.related))
     return lines
+
+
+def _told(facts: Mapping[str, Any]) -> list[Part]:
+    """What metadata tells, each after the last part of its place."""
+    parts: list[Part] = [label("facts")]
+    for place, value in facts.items():
+        parts += [(f"{clean(place.rpartition('.')[2])} ", "dim"), (f"{clean(told_text(value))}   ", "")]
+    return parts
 
 
 def _strip(facts: ResourceFacts, now: datetime) -> list[Part]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from monitor.model.subjects import ActorName
 from monitor.screens.actor import ActorScreen
 from monitor.screens.resource import ResourceScreen
+from monitor.widgets.timeline_view import TimelineView
 from store.event import Event
 from store.query.parser import parse
 from tests.console.conftest import Opened, Operator
@@ -130,3 +132,33 @@ async def test_an_actor_without_an_id_has_a_page(opened: Opened) -> None:
         assert isinstance(screen, ActorScreen)
         await operator.sees(lambda: screen.timeline.timeline.rows)
         assert screen.count == len(shown(screen)) == 1
+
+
+async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> None:
+    stored = [make_event(1, actor_type="system", actor_id=None)]
+    stored += [make_event(number, actor_type="user", actor_id=name) for number, name in enumerate("abac", 2)]
+    stored.append(make_event(9, actor_type="job", actor_id="sync"))
+    async with opened(stored=stored) as operator:
+
+        async def shows(name: str) -> None:
+            """Until its page stands there with its rows."""
+            await operator.sees(
+                lambda: (
+                    isinstance(page := operator.app.screen, ActorScreen)
+                    and page.subject.text == name
+                    and any(view.timeline.rows for view in page.query(TimelineView))
+                )
+            )
+
+        operator.app.open_page(ActorName("user:c"))
+        await shows("user:c")
+        for key, name in ((">", "user:a"), (">", "user:b"), ("<", "user:a"), ("<", "user:c")):
+            await operator.press(key)
+            await shows(name)
+        await operator.press("<")
+        await operator.sees(lambda: "no other user right after" in operator.text())
+        await operator.press("escape")
+        operator.app.open_page(ActorName("system"))
+        await shows("system")
+        await operator.press(">")
+        await operator.sees(lambda: "there is only one of its kind" in operator.text())

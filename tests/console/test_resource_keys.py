@@ -285,7 +285,9 @@ async def test_the_page_tells_title_counters_and_how_long_work_took(opened: Open
     ]
     viewed = {"resource_type": "download", "resource_id": "mine", "event_type": "movie.viewed"}
     stored += [
-        step(1, "initiated", 100, "mine", metadata={"title": "Dune\x1b[2J"}),
+        step(
+            1, "initiated", 100, "mine", metadata={"title": "Dune\x1b[2J", "year": 1984, "path": "/\x1b]0;"}
+        ),
         *(make_event(number, inserted_at=at(101), **viewed) for number in range(2, 5)),
         step(6, "completed", 300, "mine", status="completed"),
     ]
@@ -293,7 +295,7 @@ async def test_the_page_tells_title_counters_and_how_long_work_took(opened: Open
         await page(operator)
         await operator.sees(lambda: "usually 30.0 s, of 6" in operator.text("#subject-header"))
         text = operator.text("#subject-header")
-        for said in ("Dune␛[2J", "3 min 20 s initiated → completed", "views 3"):
+        for said in ("Dune␛[2J", "year 1984   path /␛]0;", "3 min 20 s initiated → completed", "views 3"):
             assert said in text, said
         # What comes live counts, too.
         await operator.store.create(make_event(7, inserted_at=at(302), **viewed))
