@@ -105,6 +105,10 @@ class Backend:
             return await repository.newest(limit, query)
         return await repository.before(_cursor(floor), limit, query)
 
+    async def newest_of_types(self, types: Sequence[str], limit: int) -> list[Event]:
+        """The newest `limit` events of `types`."""
+        return await self.store.repository.newest_of_types(types, limit)
+
     async def after(self, ceiling: tuple[datetime, int], limit: int, query: Selection) -> list[Event]:
         """The `limit` events that match `query` and come right after the sort key `ceiling`, newest first."""
         return await self.store.repository.following(_cursor(ceiling), limit, query)

@@ -208,14 +208,11 @@ class EventPages:
             ValueError: `limit` is negative.
         """
         refuse_negative(limit)
-        expressions = [re.compile(".*".join(map(re.escape, pattern.split("*")))) for pattern in patterns]
         statement = select(*COLUMNS).order_by(events.c.inserted_at.desc(), events.c.position.desc())
         found: list[Event] = []
         async with self._database.read() as connection:
             # A glob alone would scan every event, and a list of types sort all of theirs: so one index walk a type.
-            for name in await rollups.known_types(connection):
-                if not any(expression.fullmatch(name) for expression in expressions):
-                    continue
+            for name in await _types_named(connection, frozenset(patterns)):
                 walk = statement.where(events.c.event_type == name)
                 if found and len(found) == limit:
                     walk = walk.where(events.c.inserted_at >= found[-1].inserted_at)
@@ -306,6 +303,14 @@ def _follows(event: Event) -> ColumnElement[bool]:
 
 def _committed_after(event: Event) -> ColumnElement[bool]:
     return events.c.position > event.position
+
+
+async def _types_named(connection: AsyncConnection, patterns: frozenset[str]) -> list[str]:
+    """The types that `patterns` match, of those that were ever stored; names alone are not looked up."""
+    if not any("*" in pattern for pattern in patterns):
+        return sorted(patterns)
+    named = re.compile("|".join(".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns))
+    return [name for name in await rollups.known_types(connection) if named.fullmatch(name)]
 
 
 def _commit_order(event: Event) -> tuple[datetime, int]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from store.event import Event
-from store.event_filter import EventFilter
-from store.event_selection import Cursor
 from store.featured_item import FeaturedItem
-from store.query.syntax import Compare, Field, Op, Or
 from store.repository import EventRepository
 
 MODEL = "featured"
@@ -14,7 +11,6 @@ CREATED, UPDATED, REMOVED = "featured.item.created", "featured.item.updated", "f
 PLACES_MAX = 50
 EVENTS_MAX = 5_000
 """Events that are looked at, the newest: what was featured before them and never touched since is not known."""
-_PAGE = 500
 
 
 async def featured_items(repository: EventRepository) -> list[FeaturedItem]:
@@ -23,19 +19,10 @@ async def featured_items(repository: EventRepository) -> list[FeaturedItem]:
     Raises:
         StoreUnavailableError: the database failed.
     """
-    types = tuple(Compare(Field.TYPE, Op.EQ, name) for name in (CREATED, UPDATED, REMOVED))
-    chosen = EventFilter(query=Or(types))
     latest: dict[str, Event] = {}
-    page = await repository.newest(_PAGE, chosen)
-    looked_at = len(page)
-    while page:
-        for event in page:
-            if event.resource_id is not None:
-                latest.setdefault(event.resource_id, event)
-        if len(page) < _PAGE or looked_at >= EVENTS_MAX:
-            break
-        page = await repository.before(Cursor.of(page[-1]), _PAGE, chosen)
-        looked_at += len(page)
+    for event in await repository.newest_of_types((CREATED, UPDATED, REMOVED), EVENTS_MAX):
+        if event.resource_id is not None:
+            latest.setdefault(event.resource_id, event)
     shown = [_item(place, event) for place, event in sorted(latest.items()) if event.event_type != REMOVED]
     return shown[:PLACES_MAX]
 

@@ -47,6 +47,10 @@ class Reader(Protocol):
         """The newest events that match `query` and come before `floor`."""
         ...
 
+    async def newest_of_types(self, types: Sequence[str], limit: int) -> list[Event]:
+        """The newest events of `types`."""
+        ...
+
     async def after(self, ceiling: SortKey, limit: int, query: Selection) -> list[Event]:
         """The events that match `query` and come right after `ceiling`, newest first."""
         ...

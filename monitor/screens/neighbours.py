@@ -9,15 +9,19 @@ from textual.binding import Binding
 
 from monitor.errors import read_failure
 from monitor.model.rows import SortKey
+from monitor.model.stride import Stride
 from monitor.model.subjects import PageSubject
 from monitor.screens.console_screen import Reader
 from monitor.screens.subject_page import SubjectPage
 from monitor.text import clean
 from store.event import Event
+from store.event_filter import EventFilter
 from store.query.syntax import Node
 
 OTHERS_READ = 200
-"""Events among which the next one is looked for."""
+"""Events that are read at a time to find the next one."""
+PATIENCE = 5.0
+"""Seconds that it is looked for."""
 
 
 class NeighboursPage(SubjectPage):
@@ -55,33 +59,46 @@ class NeighboursPage(SubjectPage):
         newest = max((row.sort_key for row in self.loaded), default=None)
         if reader is None or newest is None:
             return
-        other = None
-        if alike is not None:
-            try:
-                other = await self._neighbour(reader, alike[1], newest, step)
-            except Exception as error:
-                # Whatever it was: the operator hears it, and stays.
-                self.notify(clean(f"not read: {read_failure(error)}"), severity="error", markup=False)
-                return
-        if other is not None:
-            self.console.replace_page(other)
-        elif alike is None:
-            self.notify("there is only one of its kind", markup=False, timeout=2)
+        if alike is None:
+            self.tell("there is only one of its kind")
+            return
+        kind, query = alike
+        where = "before" if step > 0 else "after"
+        try:
+            other = await self._neighbour(reader, EventFilter(query=query), newest, -step)
+        except TimeoutError:
+            self.tell(f"no other {kind} found right {where} within {PATIENCE:g} s")
+        except Exception as error:
+            # Whatever it was: the operator hears it, and stays.
+            self.notify(clean(f"not read: {read_failure(error)}"), severity="error", markup=False)
         else:
-            where = "before" if step > 0 else "after"
-            self.notify(f"no other {clean(alike[0])} right {where}", markup=False, timeout=2)
+            if other is None:
+                self.tell(f"no other {kind} right {where}")
+            else:
+                self.console.replace_page(other)
 
-    async def _neighbour(self, reader: Reader, alike: Node, newest: SortKey, step: int) -> PageSubject | None:
-        """By their last events all of them have one order, so that each key leads back by the other."""
-        read = reader.before if step > 0 else reader.after
-        found = await read(newest, OTHERS_READ, alike)
+    async def _neighbour(
+        self, reader: Reader, alike: EventFilter, place: SortKey, step: int
+    ) -> PageSubject | None:
+        """By their last events all of them have one order, so that each key leads back by the other.
+
+        Raises:
+            StoreError: the store cannot be read.
+            TimeoutError: after long enough, none was found yet.
+        """
+        read, stride, on = reader.before if step < 0 else reader.after, Stride(), place
+        until = self.console.tick() + PATIENCE
         last: dict[PageSubject, SortKey] = {}
-        for event in found if step > 0 else reversed(found):
-            for other in self.others_of(event):
-                if other == self.subject:
-                    continue
-                if other not in last:
-                    last[other] = await self.last_of(reader, other)
-                if last[other] == event.sort_key:
-                    return other
+        while on is not None:
+            found, on = await self.look_with(read, stride, step, on, OTHERS_READ, alike)
+            for event in found if step < 0 else reversed(found):
+                for other in self.others_of(event):
+                    if other == self.subject:
+                        continue
+                    if other not in last:
+                        last[other] = await self.last_of(reader, other)
+                    if last[other] == event.sort_key:
+                        return other
+            if on is not None and self.console.tick() >= until:
+                raise TimeoutError
         return None

@@ -143,9 +143,23 @@ class ReadingScreen(ConsoleScreen):
         Raises:
             StoreError: the store cannot be read.
         """
+        return await self.look_with(
+            self.read_before if step < 0 else self.read_after, stride, step, place, limit, chosen
+        )
+
+    async def look_with(
+        self,
+        read: Callable[[SortKey, int, EventFilter], Awaitable[list[Event]]],
+        stride: Stride,
+        step: int,
+        place: SortKey,
+        limit: int,
+        chosen: EventFilter,
+    ) -> tuple[list[Event], SortKey | None]:
+        """The same with `read`, which reads the newest events before a place, or those right after it."""
         part, edge = stride.part(chosen, place[0], step)
         began = self.console.tick()
-        found = await (self.read_before if step < 0 else self.read_after)(place, limit, part)
+        found = await read(place, limit, part)
         if len(found) >= limit:
             # Newest first, both ways.
             return found, found[-1 if step < 0 else 0].sort_key

@@ -22,7 +22,7 @@ from monitor.widgets.lines import Part
 from monitor.widgets.resource_lines import Known, label, resource_lines
 from monitor.widgets.subject_header import BORDERS
 from store.event import Event
-from store.query.syntax import EVERYTHING, Compare, Field, Node, Op, Or
+from store.query.syntax import EVERYTHING, Compare, Field, Node, Op
 from store.taxonomy import active
 
 ALERTS_MAX = 3
@@ -70,8 +70,7 @@ class ResourceScreen(NeighboursPage):
                 self._usual_due = self.console.tick() + USUAL_EVERY
                 ends = active().ends
                 types = sorted({*ends, *(kind for ended in ends.values() for kind in ended)})
-                named = Or(tuple(Compare(Field.TYPE, Op.EQ, name) for name in types))
-                known = usual(await reader.before(None, ALIKE_READ, named), ends, passage, self._name)
+                known = usual(await reader.newest_of_types(types, ALIKE_READ), ends, passage, self._name)
         except Exception as error:
             # Whatever it was, the page goes on with what it knows, and asks again.
             self.log.warning("counters cannot be read", error)

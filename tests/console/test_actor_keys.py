@@ -136,8 +136,10 @@ async def test_an_actor_without_an_id_has_a_page(opened: Opened) -> None:
 
 async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> None:
     stored = [make_event(1, actor_type="system", actor_id=None)]
-    stored += [make_event(number, actor_type="user", actor_id=name) for number, name in enumerate("abac", 2)]
-    stored.append(make_event(9, actor_type="job", actor_id="sync"))
+    # Behind more events of one than are read at a time.
+    did = ["d", *["b"] * 260, "a", "c"]
+    stored += [make_event(number, actor_type="user", actor_id=name) for number, name in enumerate(did, 2)]
+    stored.append(make_event(999, actor_type="job", actor_id="sync"))
     async with opened(stored=stored) as operator:
 
         async def shows(name: str) -> None:
@@ -152,9 +154,17 @@ async def test_the_neighbours_of_its_type_are_one_key_away(opened: Opened) -> No
 
         operator.app.open_page(ActorName("user:c"))
         await shows("user:c")
-        for key, name in ((">", "user:a"), (">", "user:b"), ("<", "user:a"), ("<", "user:c")):
+        for key, name in (
+            (">", "user:a"),
+            (">", "user:b"),
+            (">", "user:d"),
+            ("<", "user:b"),
+            ("<", "user:a"),
+        ):
             await operator.press(key)
             await shows(name)
+        await operator.press("<")
+        await shows("user:c")
         await operator.press("<")
         await operator.sees(lambda: "no other user right after" in operator.text())
         await operator.press("escape")

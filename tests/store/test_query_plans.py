@@ -16,6 +16,7 @@ from store.event import Event
 from store.event_counts import Facet
 from store.event_filter import EventFilter
 from store.event_selection import Cursor
+from store.featured import featured_items
 from store.query import parse
 from store.repository import EventRepository
 from store.search.building import build_search_index
@@ -109,6 +110,8 @@ BY_VALUE: dict[str, tuple[Reading, str]] = {
         lambda r: r.newest(20, EventFilter(resource_type="download", resource_id="8")),
         "events_by_resource",
     ),
+    "types by name": (lambda r: r.newest_of_types(["kind7.done", "no.such"], 20), "events_by_type"),
+    "featured": (featured_items, "events_by_type"),
     "types by glob": (lambda r: r.newest_of_types(["kind7.*"], 20), "events_by_type"),
     "type:": (lambda r: r.newest(20, parse("type:kind7.done")), "events_by_type"),
     "type:*": (lambda r: r.newest(20, parse("type:kind7.*")), "events_by_type"),
