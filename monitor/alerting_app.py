@@ -75,7 +75,9 @@ class AlertingApp(HandingOverApp):
         usual = keep_learning(self.model, chosen, lambda: backend.store.repository, self.now)
         self.run_worker(usual, name="usual", exit_on_error=False)
         self.run_worker(self._keeper.run(), name="alert record", exit_on_error=False)
-        self._looking_back = partial(look_back, self.model.alerts, backend.store.repository, self.now)
+        self._looking_back = partial(
+            look_back, self.model.alerts, backend.store.repository, self.now, self.after_keys
+        )
 
     def _look_for_workers(self, backend: Backend) -> None:
         """Leave to workers what they do, as far as that is seen."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 
 from monitor.export.exporting import stored_events
 from monitor.health.alert_events import FIRED, RESOLVED
@@ -22,7 +23,7 @@ SPAN_MAX = timedelta(days=90)
 EVENTS_MAX = 200_000
 """Events that rules may need; where there are more, it is looked back less far, but to where somebody watched."""
 UNWATCHED_MAX = 1_000_000
-"""The same where nobody watched: half a minute's work beside everything else."""
+"""The same where nobody watched: a minute's work beside everything else."""
 PAGE = 200
 """Events between two moments at which keys are heard."""
 RETRY_FIRST, RETRY_MAX = 5.0, 60.0
@@ -31,19 +32,33 @@ _STEP = 10
 """Minutes by which it is found out how far back that is."""
 
 
-async def look_back(alerting: Alerting, repository: EventRepository, now: Callable[[], datetime]) -> None:
-    """Tell `alerting`, which has begun, what the store has of the time before. A store that is away is waited for."""
+async def look_back(
+    alerting: Alerting,
+    repository: EventRepository,
+    now: Callable[[], datetime],
+    rest: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Tell `alerting`, which has begun, what the store has of the time before. A store that is away is waited for.
+
+    After each page comes a `rest`: a page that was there already leaves no room for a key by itself.
+    """
+    rest = rest or partial(asyncio.sleep, 0)
     retry = RETRY_FIRST
     while True:
         try:
-            return await _look_back(alerting, repository, now)
+            return await _look_back(alerting, repository, now, rest)
         except Exception:
             # Whatever it was: the rules hold for what comes, and what was before is asked for again.
             await asyncio.sleep(retry)
             retry = min(RETRY_MAX, 2 * retry)
 
 
-async def _look_back(alerting: Alerting, repository: EventRepository, now: Callable[[], datetime]) -> None:
+async def _look_back(
+    alerting: Alerting,
+    repository: EventRepository,
+    now: Callable[[], datetime],
+    rest: Callable[[], Awaitable[None]],
+) -> None:
     rules = tuple(alerting.rules.values())
     watched_to = await _watched_to(repository)
     replay = alerting.look_back(await _beginning(rules, repository, now(), watched_to))
@@ -52,8 +67,7 @@ async def _look_back(alerting: Alerting, repository: EventRepository, now: Calla
         async with aclosing(stored_events(repository, chosen, PAGE)) as batches:
             async for batch in batches:
                 replay.apply(batch)
-                # A page that was there already leaves no room for a key by itself.
-                await asyncio.sleep(0)
+                await rest()
     alerting.looked_back(replay, now(), watched_to)
 
 

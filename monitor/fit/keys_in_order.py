@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from textual.app import App
 from textual.driver import Driver
@@ -18,6 +21,8 @@ ROUNDS = 3
 """As many as messages follow from one another: a key is a line that was submitted, which is a filter that was typed."""
 HELD_MAX = 1.0
 """Seconds for which a key waits for the one before it, whatever has become of that one."""
+REST, QUIET = 0.01, 0.3
+"""Seconds that work in the background rests, and for which it does after a key."""
 
 
 class KeysInOrder(App[None]):
@@ -45,9 +50,18 @@ class KeysInOrder(App[None]):
         self._is_under_way = False
         self._asked_on: Screen[object] | None = None
         self._patience: Timer | None = None
+        self._key_at = -inf
+
+    async def after_keys(self) -> None:
+        """Rest for a moment, and while keys are pressed for longer: what they ask for comes before what can wait."""
+        await asyncio.sleep(REST)
+        if (left := self._key_at + QUIET - time.monotonic()) > 0:
+            await asyncio.sleep(left)
 
     async def on_event(self, event: Event) -> None:
         """Hold keys back while one is under way."""
+        if isinstance(event, Key | Paste):
+            self._key_at = time.monotonic()
         if not isinstance(event, Key | Paste) or event.is_forwarded:
             await super().on_event(event)
         elif self._is_under_way:

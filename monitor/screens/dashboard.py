@@ -82,6 +82,11 @@ class DashboardScreen(ConsoleScreen):
         self._failure = ""
         self._due = 0.0
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether figures are awaited."""
+        return self._is_reading
+
     def compose(self) -> ComposeResult:
         """Status line, trend, lists, chart and heatmap, hints."""
         yield StatusLine(id="status")
