@@ -21,8 +21,13 @@ PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "console-80x24.svg": ((80, 24), ()),
     "detail.svg": ((100, 30), ("E", "E", "enter")),
     "resource.svg": ((100, 30), ("3", "enter")),
-    "dashboard.svg": ((100, 30), ("5",)),
     "actor.svg": ((100, 30), ("g", "enter", "a")),
+    "components.svg": ((100, 30), ("H",)),
+    "alerts.svg": ((100, 30), ("A",)),
+    "dashboard.svg": ((100, 30), ("5",)),
+    "dashboard-catalogue.svg": ((100, 30), ("5", "v")),
+    "dashboard-times.svg": ((100, 30), ("5", "v", "v", "Z")),
+    "help.svg": ((100, 30), ("question_mark",)),
 }
 """File name: the size in cells, and the keys to press first."""
 

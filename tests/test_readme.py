@@ -36,6 +36,7 @@ from store.query.syntax import EVERYTHING, FIELD_NAMES
 from store.wire import decode
 from tests.console.commands import Running, evtop, stored
 from tests.events import make_event
+from tests.pictures import PICTURES
 from tests.pty_console import PrivateHome
 from tests.store.recorder_runs import prepare
 
@@ -234,7 +235,13 @@ def test_links_and_pictures_are_there() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["console.svg", "console-80x24.svg"])
+def test_the_screens_have_all_pictures_and_each_is_drawn_by_the_program() -> None:
+    screens = (ROOT / "docs" / "screens.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(([^)]+\.svg)\)", screens)) == set(PICTURES)
+    assert {path.name for path in (ROOT / "docs").glob("*.svg")} == set(PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
 def test_pictures_fetch_nothing(name: str) -> None:
     picture = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert "@font-face" not in picture

@@ -13,6 +13,7 @@ from monitor.app import EvtopApp
 from monitor.backend import Backend
 from monitor.demo.application import seed_history
 from monitor.fit.choices import TerminalFit
+from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.reading_screen import ReadingScreen
 from monitor.widgets.histogram import Histogram
 from store.event import Event
@@ -75,6 +76,8 @@ class Scene:
         await pilot.pause()
         screens = [screen for screen in self.app.screen_stack if isinstance(screen, ReadingScreen)]
         await until(lambda: not any(screen.is_reading or screen.timeline.searched for screen in screens))
+        boards = [screen for screen in self.app.screen_stack if isinstance(screen, DashboardScreen)]
+        await until(lambda: not any(screen.is_reading for screen in boards))
         histogram = self.app.screen_stack[0].query_one(Histogram)
         await until(lambda: "reading" not in str(histogram.border_subtitle))
         await pilot.pause()

@@ -34,6 +34,7 @@ from tests.database_server import DatabaseServer
 from tests.events import NOON, at, make_event, make_events
 from tests.pty_console import PrivateHome, PtyConsole
 from tests.store.accounts import account
+from tests.store.erased import everything as everything_stored
 from tests.store.recorder_runs import contents
 
 WRITES = re.compile(
@@ -290,6 +291,49 @@ def test_a_worker_does_its_jobs_and_leaves_the_schema_alone(server: DatabaseServ
         assert "job sync failed" in evtop(home, "alerts", "list").stdout
         with pytest.raises(StoreUnavailableError, match="only reading is allowed here"):
             asyncio.run(_drop(url))
+
+
+def test_an_eraser_erases_and_deletes_no_event(server: DatabaseServer, owned: str) -> None:
+    ana = {"actor_type": "user", "actor_id": "ana-of-the-archive"}
+    viewed = {"event_type": "movie.viewed", "resource_type": "movie", "resource_id": "dune"}
+
+    async def record() -> None:
+        async with await EventStore.open(owned) as store:
+            await store.create_many([make_event(950, metadata={"ip": "192.0.2.7"}, **viewed, **ana)])
+            profile = {"event_type": "movie.viewed", "resource_type": "user", "resource_id": ana["actor_id"]}
+            await store.create_many([make_event(951, **profile, **ana)])
+            await store.counters.flush()
+            letter = encode(make_event(952, **ana)).decode()
+            await store.dead_letters.add(
+                [DeadLetter("was refused", letter, event_type="a.b", failed_at=at(1))]
+            )
+            await build_search_index(store.database)
+
+    asyncio.run(record())
+    before = contents(owned)
+    with (
+        account(server, owned, "evtop_eraser") as url,
+        PrivateHome(EVTOP_BUS="none", EVTOP_STORE=url, EVTOP_USER="ops") as home,
+    ):
+        done = evtop(home, "erase-actor", "user:ana-of-the-archive", "--yes")
+        assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+        assert one_line(evtop(home, "prune", "--days", "0.001", "--trust-clock")).startswith("EVTOP_STORE ")
+        with pytest.raises(StoreUnavailableError, match="only reading is allowed here"):
+            asyncio.run(_drop(url))
+    after = contents(owned)
+    # One more tells of it.
+    assert len(after.events) == len(before.events) + 1
+    assert "ana-of-the-archive" in repr(before)
+    assert "ana-of-the-archive" not in repr(after)
+    assert "ana-of-the-archive" not in asyncio.run(_everything(owned))
+
+
+async def _everything(url: str) -> str:
+    database = await Database.open(url)
+    try:
+        return await everything_stored(database)
+    finally:
+        await database.close()
 
 
 async def _drop(url: str) -> None:
