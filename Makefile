@@ -24,15 +24,15 @@ demo: $(STAMP) ## the console over a simulated application, on a private Valkey 
 run: $(STAMP) ## the console on EVTOP_STORE and EVTOP_BUS
 	$(BIN)/evtop
 
-test: $(STAMP) ## every test
+test: $(STAMP) ## the tests, but for those that take long
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-check: $(STAMP) ## format, lint, types, import contracts, tests with coverage
+check: $(STAMP) ## format, lint, types, import contracts, every test, with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m 'not long_fault' -n auto --dist worksteal --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='store/*,monitor/model/*' --fail-under=90 --format=total
 
 faults: $(STAMP) ## the long fault tests, about two hours; EVTOP_FAULT_REPEATS and EVTOP_FAULT_SEED change them

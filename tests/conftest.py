@@ -7,6 +7,8 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,11 @@ for _signal, _usual in (
 ):
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _usual)
+
+# After each key a pilot waits until the process rests, and looks for that fifty times a second only: in a test with
+# many keys that is most of the time. By what share of it the process may be at work stays much the same.
+_wait: Any = import_module("textual._wait")
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 1 / 200, 1 / 1000
 
 _stderr = os.dup(2)  # pytest takes the real one away while a test runs
 

@@ -63,7 +63,9 @@ def resource(
     with suppress(BrokenPipeError):
         if output is Output.JSON:
             known = {"resource": name, "events": count, "first": first, "counters": counters}
-            write_json({**known, **asdict(facts)})
+            found = asdict(facts)
+            told_of = found.pop("told")
+            write_json({**known, "facts": told_of, **found})
         else:
             _write(name, count, first, _resource_lines(facts, counters, written), written)
         _say_how_many(count)
@@ -147,7 +149,7 @@ def _resource_lines(facts: ResourceFacts, counters: Mapping[str, int], zone: Zon
     changes = [f"{span.status} {iso(span.since, zone.written, 'seconds')}" for span in facts.statuses[-12:]]
     return [
         ("title", facts.title or ""),
-        ("facts", ", ".join(f"{place} {told_text(value)}" for place, value in facts.metadata.items())),
+        ("facts", ", ".join(f"{place} {told_text(value)}" for place, value in facts.told.items())),
         (
             "status",
             "none reported" if status is None else f"{status.status} for {age(status.since, now)}{since}",

@@ -27,7 +27,7 @@ class ResourceFacts:
     """The top of a resource page. `statuses` are its changes, oldest first; `actors` the busiest first.
 
     `related` are the resources that events have beside it, the most frequent first, with how many. `title` is what its
-    events call it, `metadata` what else their metadata says of it, `passage` the work on it that began last.
+    events call it, `told` what else their metadata says of it, `passage` the work on it that began last.
     """
 
     status: StatusSpan | None
@@ -38,7 +38,7 @@ class ResourceFacts:
     as_secondary: int
     related: tuple[tuple[str, int], ...] = ()
     title: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    told: Mapping[str, Any] = field(default_factory=dict[str, Any])
     passage: Passage | None = None
 
 

@@ -59,7 +59,7 @@ def resource_lines(facts: ResourceFacts, known: Known, zone: Zone, now: datetime
         history.append((f" {zone.minute(span.since)}", "dim"))
     if len(facts.statuses) > 1:
         history = [label("history"), *_strip(facts, now), ("  ", ""), *history[1:]]
-    lines = [status, seen, *([_told(facts.metadata)] if facts.metadata else []), history]
+    lines = [status, seen, *([_told(facts.told)] if facts.told else []), history]
     if facts.passage is not None:
         lines.append(_took(facts.passage, known.usual, now))
     if counters := [(name, value) for name, value in known.counters.items() if value]:

@@ -36,7 +36,7 @@ def test_settings_name_other_places(home: PrivateHome) -> None:
     settings = {"EVTOP_TITLE": "release.name", "EVTOP_FACTS": "title,nothing,year"}
     found = json.loads(evtop(home, "resource", "movie/umbra", "-o", "json", **settings).stdout)
     assert found["title"] == "umbra.2160p"
-    assert found["metadata"] == {"title": "Umbra", "year": 1985}
+    assert found["facts"] == {"title": "Umbra", "year": 1985}
 
 
 @pytest.mark.parametrize("name", ["EVTOP_TITLE", "EVTOP_FACTS"])

@@ -9,6 +9,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from monitor.health.alert_events import FIRED, RECORD_TYPES, RESOLVED
 from monitor.health.desk import AlertDesk
 from store.database import Database
@@ -51,6 +53,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
+@pytest.mark.thorough
 async def test_processes_that_record_the_same_alerts_at_once_record_each_once(
     migrated_url: str, database: Database
 ) -> None:

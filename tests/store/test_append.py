@@ -328,6 +328,7 @@ async def test_stores_that_append_the_same_events_at_once_keep_each_once(
     await assert_counted(database, batch)
 
 
+@pytest.mark.thorough
 async def test_a_reader_that_only_goes_forward_sees_every_commit_of_all_appenders_once(
     migrated_url: str, database: Database
 ) -> None:

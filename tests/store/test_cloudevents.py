@@ -494,6 +494,7 @@ def test_a_foreign_event_that_goes_out_and_comes_in_keeps_the_id_it_was_given() 
         assert read_cloudevent(to_cloudevent(event, source)) == event
 
 
+@pytest.mark.thorough
 @REPEATABLE
 @given(EVENTS)
 def test_what_goes_out_keeps_the_naming_rules_of_attributes(event: Event) -> None:
@@ -524,6 +525,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.thorough
 @settings(REPEATABLE, max_examples=400)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, ANYTHING)))
 def test_any_values_give_an_event_or_one_harmless_line(attributes: dict[str, Any]) -> None:

@@ -375,6 +375,7 @@ async def test_events_of_dropped_partitions_stay_counted(
     assert await wrong(CounterCheck(database)) == []
 
 
+@pytest.mark.thorough
 async def test_what_is_flushed_while_a_partition_is_half_dropped_is_counted(
     february_and_april: tuple[Database, list[Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ async def refusal(repository: EventRepository, *, write: bool) -> str:
     return str(caught.value)
 
 
+@pytest.mark.thorough
 async def test_a_store_works_again_when_its_server_is_back(
     server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

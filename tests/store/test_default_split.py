@@ -85,6 +85,7 @@ async def assert_tidy(database: Database) -> None:
     assert not set(ELSEWHERE) & set(await tables(database))
 
 
+@pytest.mark.thorough
 async def test_a_default_partition_full_of_months_ends_up_partitioned_while_others_append(
     store: Database, postgres_url: str, record_property: Callable[[str, object], None]
 ) -> None:

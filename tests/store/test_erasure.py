@@ -456,6 +456,7 @@ async def test_a_run_that_finds_nothing_clears_what_one_before_it_left(tmp_path:
         assert ID.encode() not in bytes_of(tmp_path)
 
 
+@pytest.mark.thorough
 async def test_a_reader_that_keeps_the_log_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

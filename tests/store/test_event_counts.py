@@ -237,6 +237,7 @@ def as_counter(found: Sequence[Bucket]) -> Counter[tuple[datetime, str | None]]:
     return Counter({(start, severity): count for start, severity, count in found})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", [1, 5, 7, 60])
 async def test_a_histogram_counts_in_whole_steps_since_1970(
     repository: EventRepository, batch: list[Event], step: int

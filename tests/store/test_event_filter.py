@@ -84,6 +84,7 @@ def test_every_field_of_a_filter_is_tried() -> None:
     assert {field.name for field in fields(EventFilter)} == CHOICES.keys()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1])
 async def test_each_reading_agrees_with_the_filter(repository: EventRepository, seed: int) -> None:
     batch = (await repository.append(random_events(300, seed))).events

@@ -79,6 +79,7 @@ async def test_a_row_that_is_no_event_is_left_out_and_counted(
         assert await repository.count() == 6, name
 
 
+@pytest.mark.thorough
 async def test_a_row_that_is_no_event_breaks_no_count(
     database: Database, repository: EventRepository
 ) -> None:

@@ -165,6 +165,7 @@ async def test_positions_of_events_that_are_gone_stay_given_on_sqlite(tmp_path: 
     await database.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("start", "step"), [("empty", 3), ("0001", 1), ("early", 2)])
 async def test_a_migration_that_was_interrupted_anywhere_is_finished_by_the_next_open(
     mariadb: MariadbServer, start: str, step: int
@@ -227,6 +228,7 @@ async def test_a_schema_of_a_later_version_is_refused_in_one_line_and_left_alone
     assert await own_database.version() == "9999"
 
 
+@pytest.mark.thorough
 async def test_processes_that_open_a_fresh_store_at_once_migrate_it_once(store_url: str) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
@@ -387,6 +389,7 @@ async def test_a_database_that_may_not_be_written_is_not_migrated(tmp_path: Path
         await Database.open(f"sqlite:///file:{tmp_path}/events.db?mode=ro&uri=true")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("server_name", ["postgres_server", "mariadb_server"])
 async def test_a_server_that_goes_silent_during_a_migration_is_not_waited_for_for_ever(
     server_name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -293,6 +293,7 @@ async def test_a_host_migrates_a_database_in_which_there_is_a_store(host: Host, 
     await assert_store_whole(shared)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_an_early_store_is_taken_over_once_and_alembic_is_free_for_a_host(
     host: Host, shared: Database, store_url: str, version: str

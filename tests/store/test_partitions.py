@@ -317,6 +317,7 @@ POLICIES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("honest", [True, False])
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 async def test_what_is_kept_and_counted_equals_a_brute_force(
@@ -341,6 +342,7 @@ async def test_what_is_kept_and_counted_equals_a_brute_force(
     assert (await prune(store, policy, now=NOW)).deleted == {}
 
 
+@pytest.mark.thorough
 async def test_an_id_that_lies_keeps_its_partition(store: Database) -> None:
     long_ago = NOW - 300 * DAY
     batch = [dated(long_ago, number) for number in range(5)]
@@ -410,6 +412,7 @@ async def test_a_partition_in_use_is_emptied_and_dropped_another_time(
     assert await repository.count() == 1
 
 
+@pytest.mark.thorough
 async def test_rows_that_something_else_wrote_are_in_no_count(store: Database) -> None:
     long_ago = NOW - 300 * DAY
     await years(store, [dated(long_ago, 1), dated(NOW, 2)])
@@ -447,6 +450,7 @@ async def test_a_pruner_that_is_killed_between_detaching_and_dropping_is_carried
     assert not [name for name in await tables(store) if "detached" in name]
 
 
+@pytest.mark.thorough
 async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,6 +484,7 @@ async def test_one_that_goes_on_where_another_stopped_counts_each_event_once(
     await assert_holds(EventRepository(store), kept(batch, policy))
 
 
+@pytest.mark.thorough
 async def test_two_pruners_and_an_appender_at_once_lose_and_double_nothing(
     store: Database, postgres_url: str
 ) -> None:
@@ -511,6 +516,7 @@ async def test_two_pruners_and_an_appender_at_once_lose_and_double_nothing(
     assert not [name for name in await tables(store) if "detached" in name]
 
 
+@pytest.mark.thorough
 async def test_the_lock_is_held_for_a_short_time_however_large_a_partition_is(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

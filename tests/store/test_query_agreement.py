@@ -265,6 +265,7 @@ BATCHES_AND_QUERIES = BATCHES.flatmap(
 )
 
 
+@pytest.mark.thorough
 @settings(
     derandomize=True,
     max_examples=70,
@@ -344,6 +345,7 @@ AWKWARD_WORDS = r"""
 AWKWARD = [*AWKWARD_WORDS.split(), "\u212a", "e\u0301", "E\u0301", "a b", " a", "a ", "a\nb", "\n"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("field", [Field.STATUS, Field.RESOURCE, Field.ACTOR])
 def test_awkward_values_agree_with_each_other_as_values_parts_and_patterns(
     stored: Stored, field: Field
@@ -415,6 +417,7 @@ def test_the_deepest_query_and_the_longest_needle_still_run(stored: Stored, need
         assert stored.found(node) == expected(batch, node)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [

@@ -555,6 +555,7 @@ def test_a_recorder_that_recorded_nothing_closes_at_once(url: str) -> None:
     assert recorder.close(0)
 
 
+@pytest.mark.thorough
 def test_events_recorded_while_the_recorder_is_closed_are_stored_or_counted(url: str) -> None:
     for _ in range(5):
         recorder = Recorder(url)

@@ -94,6 +94,7 @@ def test_every_database_refuses_poison_alone(store_url: str) -> None:
     assert "poison is refused" in found.letters[0].reason
 
 
+@pytest.mark.thorough
 def test_much_poison_costs_a_transaction_an_event_at_most(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seed = random.randrange(2**32)
     prepare(url, *refusing_trigger(url))
@@ -159,6 +160,7 @@ VALUES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_that_no_store_takes_costs_its_own_event_only(store_url: str, name: str) -> None:
     with Recorder(store_url, options=STILL) as recorder, balanced(recorder):

@@ -42,6 +42,7 @@ def drained(url: str, folder: Path) -> list[int]:
 # A disk that is too small for what waits
 
 
+@pytest.mark.thorough
 def test_no_flush_is_answered_past_what_is_only_in_memory(url: str, folder: Path) -> None:
     run = run_script(
         """
@@ -76,6 +77,7 @@ os.kill(os.getpid(), 9)
     assert numbers == list(range(spooled))
 
 
+@pytest.mark.thorough
 def test_a_flush_is_answered_when_a_batch_that_did_not_fit_is_stored(url: str, folder: Path) -> None:
     with Recorder(url, options=options(folder, max_bytes=20_000)) as recorder, balanced(recorder):
         record(recorder, 0)
@@ -374,6 +376,7 @@ print(json.dumps([recorder.stats().spooled, recorder.stats().recovered]))
 # What cannot be synchronised, and what raises
 
 
+@pytest.mark.thorough
 def test_a_flush_is_not_answered_when_a_full_segment_could_not_be_synchronised(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_was_recorded_is_stored_when_the_process_ends(url: str, program: str) -> None:
     body, code = PROGRAMS[program]
@@ -100,6 +101,7 @@ record(0)
     assert contents(url).numbers == [0]
 
 
+@pytest.mark.thorough
 def test_the_end_of_a_process_announces_too(url: str) -> None:
     with ValkeyServer() as server:
         body = "recorder = Recorder(sys.argv[1], sys.argv[2])\nfor n in range(3): record(n)\nrecorder.close(10)\n"
@@ -124,6 +126,7 @@ def unusable(url: str, how: str) -> Iterator[str]:
             yield url
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spools", [False, True])
 @pytest.mark.parametrize("how", ["away", "deaf", "locked"])
 def test_the_process_ends_in_time_when_the_store_cannot_be_used(
@@ -167,6 +170,7 @@ def test_a_process_that_ends_without_ending_in_order_keeps_what_was_flushed(url:
     assert contents(url).numbers == [0]
 
 
+@pytest.mark.thorough
 def test_the_writer_ends_with_the_process_though_the_host_goes_on_recording(url: str) -> None:
     body = """
 def run():

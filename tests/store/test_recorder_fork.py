@@ -105,6 +105,7 @@ print(json.dumps([codes, recorder.stats().stored, recorder.stats().balance, work
     assert by == {"parent": 101, **dict.fromkeys(workers, 100)}
 
 
+@pytest.mark.thorough
 def test_many_forks_under_load_neither_block_nor_lose(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.db'}"
     prepare(url)
@@ -247,6 +248,7 @@ assert code == 0
     assert run.said == [[], 1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spools", [False, True])
 def test_a_child_begins_anew_though_no_descriptor_is_left(
     store_url: str, tmp_path: Path, spools: bool

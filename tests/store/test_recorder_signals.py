@@ -6,6 +6,8 @@ to the garbage collector, would leave a lock taken or be swallowed there.
 
 from __future__ import annotations
 
+import pytest
+
 from tests.store.recorder_runs import NOWHERE, run_script
 
 INTERRUPTED = """
@@ -119,6 +121,7 @@ print(json.dumps(interrupted))
 """
 
 
+@pytest.mark.thorough
 def test_a_signal_handler_may_record_while_it_interrupts_record(url: str) -> None:
     assert run_script(INTERRUPTED + HANDLER_RECORDS, url, timeout=90).said >= 100
 

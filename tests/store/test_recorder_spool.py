@@ -71,6 +71,7 @@ def database_server(request: pytest.FixtureRequest) -> DatabaseServer:
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.thorough
 def test_events_wait_on_the_disk_and_are_stored_in_order_when_the_server_is_back(
     database_server: DatabaseServer, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_full_spool_leaves_the_rest_to_the_queue_and_a_full_queue_drops(url: s
     assert contents(url).numbers == [*kept[: stats.spooled], 2000]
 
 
+@pytest.mark.thorough
 def test_a_spool_smaller_than_a_batch_is_used_all_the_same(url: str, folder: Path) -> None:
     with Recorder(url, options=options(folder, max_bytes=20_000)) as recorder, balanced(recorder):
         record(recorder, 0)
@@ -279,6 +281,7 @@ def test_a_torn_or_damaged_spool_costs_what_is_damaged_and_is_counted(url: str, 
     assert contents(url).numbers == [n for n in range(101) if n not in {50, 99}]
 
 
+@pytest.mark.thorough
 def test_a_flush_behind_a_long_backlog_does_not_wait_for_it(url: str, folder: Path) -> None:
     with Recorder(NOWHERE, options=options(folder)) as recorder:
         for first in range(0, 30_000, 5000):
@@ -296,6 +299,7 @@ def test_a_flush_behind_a_long_backlog_does_not_wait_for_it(url: str, folder: Pa
     assert contents(url).numbers == list(range(30_001))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["paused", "stalled"])
 def test_closing_spools_in_time_though_the_server_hangs(
     postgres_server: DatabaseServer, url: str, folder: Path, how: str
@@ -466,6 +470,7 @@ def test_a_flush_is_synchronised_as_the_policy_says(
         assert bool(synchronised) == (policy is not FsyncPolicy.NEVER)
 
 
+@pytest.mark.thorough
 def test_a_process_killed_again_and_again_loses_nothing_that_it_was_told_is_safe(
     url: str, folder: Path
 ) -> None:

@@ -219,6 +219,7 @@ def test_the_last_ids_are_known_without_asking_the_database(url: str) -> None:
     assert (stats.stored, stats.duplicates) == (RECENT_IDS + 1, 201)
 
 
+@pytest.mark.thorough
 def test_a_locked_sqlite_file_is_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with Recorder(url) as recorder, balanced(recorder):
         recorder.record("job.executed", metadata={"n": 0})
@@ -236,6 +237,7 @@ def test_a_locked_sqlite_file_is_waited_for(url: str, caplog: pytest.LogCaptureF
     assert_one_outage(caplog)
 
 
+@pytest.mark.thorough
 def test_a_server_that_was_killed_is_waited_for(
     database_server: DatabaseServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,7 @@ POLICIES: Mapping[str, RetentionPolicy] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("batch_size", [3, expired_events.BATCH])
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 async def test_what_is_kept_and_counted_equals_a_brute_force(
@@ -131,6 +132,7 @@ async def test_what_is_kept_and_counted_equals_a_brute_force(
     assert (again.deleted, again.chunks) == ({}, 0)
 
 
+@pytest.mark.thorough
 async def test_the_lock_is_held_for_a_short_time_however_much_is_deleted(
     database: Database, repository: EventRepository, record_property: Callable[[str, object], None]
 ) -> None:
@@ -150,6 +152,7 @@ async def test_the_lock_is_held_for_a_short_time_however_much_is_deleted(
     assert 0 < pruned.longest_lock < (time.monotonic() - began) / 2
 
 
+@pytest.mark.thorough
 async def test_events_that_arrive_meanwhile_are_kept_and_counted(
     migrated_url: str, database: Database, repository: EventRepository
 ) -> None:
@@ -187,6 +190,7 @@ async def test_events_that_arrive_meanwhile_are_kept_and_counted(
     assert max(latencies) < max(1.0, elapsed / 2)
 
 
+@pytest.mark.thorough
 async def test_two_pruners_at_once_delete_and_count_each_event_once(
     migrated_url: str, database: Database, repository: EventRepository
 ) -> None:
@@ -504,6 +508,7 @@ def log_size(path: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
+@pytest.mark.thorough
 async def test_the_write_ahead_log_is_cut_off_once_no_reader_needs_it(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     database = await Database.open(f"sqlite:///{path}")

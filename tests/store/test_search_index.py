@@ -129,6 +129,7 @@ async def assert_answers(database: Database, batch: Sequence[Event]) -> None:
         assert (await repository.overview(7, NOON, node)).newest == wanted[:7], query
 
 
+@pytest.mark.thorough
 async def test_the_answer_is_the_same_without_an_index_with_a_part_of_it_and_with_all(
     database: Database, repository: EventRepository
 ) -> None:
@@ -178,6 +179,7 @@ def searched(migrated_url: str) -> Iterator[Searched]:
     opened.close()
 
 
+@pytest.mark.thorough
 @settings(
     derandomize=True,
     max_examples=25,
@@ -230,6 +232,7 @@ asyncio.run(main(sys.argv[1]))
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.thorough
 async def test_a_builder_that_is_killed_loses_nothing(
     database: Database, repository: EventRepository, migrated_url: str
 ) -> None:
@@ -247,6 +250,7 @@ async def test_a_builder_that_is_killed_loses_nothing(
     await assert_answers(database, batch)
 
 
+@pytest.mark.thorough
 async def test_several_builders_at_once_do_no_harm(
     database: Database, repository: EventRepository, migrated_url: str
 ) -> None:
@@ -261,6 +265,7 @@ async def test_several_builders_at_once_do_no_harm(
     await assert_answers(database, batch)
 
 
+@pytest.mark.thorough
 async def test_what_is_appended_while_the_index_is_built_is_found(
     database: Database, repository: EventRepository
 ) -> None:
@@ -280,6 +285,7 @@ async def test_what_is_appended_while_the_index_is_built_is_found(
     await assert_answers(database, batch)
 
 
+@pytest.mark.thorough
 async def test_a_store_that_was_cleared_is_indexed_anew(
     database: Database, repository: EventRepository
 ) -> None:
@@ -323,6 +329,7 @@ async def test_a_store_that_is_cleared_while_texts_are_read_is_not_indexed_by_th
     await assert_answers(database, batch)
 
 
+@pytest.mark.thorough
 async def test_what_retention_deletes_leaves_the_index(
     database: Database, repository: EventRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +404,7 @@ async def test_frequent_words_are_looked_for_and_rare_ones_looked_up(
     await assert_answers(database, batch)
 
 
+@pytest.mark.thorough
 async def test_a_damaged_index_is_not_asked(own_database: Database) -> None:
     repository = EventRepository(own_database)
     batch = await fill(repository, 100)
@@ -409,6 +417,7 @@ async def test_a_damaged_index_is_not_asked(own_database: Database) -> None:
     await assert_answers(own_database, batch)
 
 
+@pytest.mark.thorough
 async def test_words_are_looked_up_where_the_store_may_only_be_read(url: str) -> None:
     database = await Database.open(url)
     batch = await fill(EventRepository(database), 100)

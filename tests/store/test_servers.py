@@ -336,6 +336,7 @@ async def test_a_killed_test_process_leaves_no_server_behind(
     shutil.rmtree(directory)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("required", "outcome"),
     [("0", "1 passed, 2 skipped, 1 deselected"), ("1", "1 passed, 1 deselected, 2 errors")],

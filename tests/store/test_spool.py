@@ -457,6 +457,7 @@ def test_a_tail_torn_at_any_byte_costs_what_was_torn_and_no_more(left: Path, tmp
         spool.close()
 
 
+@pytest.mark.thorough
 def test_one_flipped_bit_costs_one_record_at_most(left: Path, tmp_path: Path) -> None:
     random = Random(SEED)
     files = [*segments(left / "p"), left / "p" / "cursor"]
@@ -908,6 +909,7 @@ def test_kill_9_loses_nothing_whose_append_returned(root: Path) -> None:
 # Size and speed
 
 
+@pytest.mark.thorough
 def test_a_full_spool_is_opened_at_once_and_read_in_little_memory(root: Path) -> None:
     spool = Spool.open(root, "p", fsync=FsyncPolicy.NEVER)
     records = [payload(n, 450) for n in range(500)]

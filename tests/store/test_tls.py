@@ -280,6 +280,7 @@ async def test_a_database_with_a_certificate_of_a_trusted_authority_works(
     await appends(guard.url(certificates.authority))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("guard", BAD, indirect=True)
 async def test_a_database_whose_certificate_is_not_good_is_refused_with_the_reason(
     guard: Guarded, certificates: Certificates, request: pytest.FixtureRequest

@@ -336,6 +336,7 @@ WRONG_VALUES = st.dictionaries(
 PAYLOADS = st.binary(max_size=200) | st.lists(FRAGMENTS, max_size=40).map(b"".join) | BROKEN | WRONG_VALUES
 
 
+@pytest.mark.thorough
 @settings(REPEATABLE, max_examples=600)
 @given(PAYLOADS)
 def test_no_bytes_raise_anything_but_malformed(payload: bytes) -> None:

@@ -42,8 +42,8 @@ def test_the_newest_that_says_something_is_told_whatever_the_order_of_the_events
     events = [make_event(number, metadata=metadata, **PRIMARY) for number, metadata in enumerate(said)]
     facts = resource_facts(reversed(events), FILM, places=PLACES)
     assert facts.title == "new"
-    assert dict(facts.metadata) == {"year": 1984, "file.size": 0, "genres": ["noir", "war"]}
-    assert list(facts.metadata) == ["year", "file.size", "genres"]
+    assert dict(facts.told) == {"year": 1984, "file.size": 0, "genres": ["noir", "war"]}
+    assert list(facts.told) == ["year", "file.size", "genres"]
 
 
 def test_the_first_place_that_has_a_title_wins() -> None:
@@ -54,15 +54,15 @@ def test_the_first_place_that_has_a_title_wins() -> None:
 
 def test_events_that_are_about_something_else_tell_nothing() -> None:
     facts = resource_facts([make_event(1, metadata={"title": "no", "year": 1}, **SECONDARY)], FILM)
-    assert (facts.title, dict(facts.metadata)) == (None, {})
+    assert (facts.title, dict(facts.told)) == (None, {})
 
 
 def test_personal_data_is_hidden_in_them() -> None:
     events = [make_event(1, metadata={"title": "of 192.0.2.7", "ip": "192.0.2.7"}, **PRIMARY)]
     activate(Mask())
     facts = resource_facts(events, FILM, places=ToldPlaces(facts=("ip",)))
-    assert facts.metadata["ip"].startswith("ip·")
-    assert facts.title == f"of {facts.metadata['ip']}"
+    assert facts.told["ip"].startswith("ip·")
+    assert facts.title == f"of {facts.told['ip']}"
 
 
 @pytest.mark.parametrize(
