@@ -81,6 +81,7 @@ def test_completions(drawn: Drawn) -> None:
 
     async def type_it(scene: Scene, pilot: Pilot[None]) -> None:
         await scene.types(pilot, "slash", "type:dow")
+        await until(lambda: "nothing matches the filter" in scene.drawn())
         await scene.settled(pilot)
 
     assert drawn(act=type_it)

@@ -10,7 +10,7 @@ from monitor.masking import Mask
 from monitor.screens.actor import ActorScreen
 from monitor.screens.dashboard import DashboardScreen
 from monitor.screens.resource import ResourceScreen
-from monitor.widgets.timeline_view import TimelineView
+from monitor.screens.subject_page import SubjectPage
 from store.figures.period import Period
 from tests.events import make_event
 from tests.snapshots.conftest import Drawn, at_every_size
@@ -65,6 +65,14 @@ def test_refusals(drawn: Drawn) -> None:
     assert drawn("M", act=refuse)
 
 
+async def known(page: SubjectPage) -> None:
+    """Wait until its top tells of all that is below it."""
+    await until(lambda: page._summed_up and not page._facts_stale)
+    if isinstance(page, ResourceScreen):
+        await until(lambda: not page._more_stale)
+        await until(lambda: not any(one.is_running for one in page.app.workers if one.group == "more"))
+
+
 @at_every_size
 def test_resource_page(drawn: Drawn) -> None:
     """The indexer that is down: status in red with since when, its history newest first, its own timeline."""
@@ -73,9 +81,7 @@ def test_resource_page(drawn: Drawn) -> None:
         await pilot.press("3", "enter")
         screen = scene.app.screen
         assert isinstance(screen, ResourceScreen)
-        view = screen.query_one(TimelineView)
-        await until(lambda: view.timeline.rows)
-        await pilot.pause()
+        await known(screen)
 
     assert drawn(act=open_page)
 
@@ -94,8 +100,7 @@ def test_resource_page_in_its_secondary_role(drawn: Drawn) -> None:
         await pilot.press("E", "E", "enter", "R")
         screen = scene.app.screen
         assert isinstance(screen, ResourceScreen)
-        view = screen.query_one(TimelineView)
-        await until(lambda: view.timeline.rows)
+        await known(screen)
 
     assert drawn(act=open_page)
 
@@ -111,7 +116,7 @@ def test_actor_page(drawn: Drawn) -> None:
         await pilot.press("g", "enter", "a")
         screen = scene.app.screen
         assert isinstance(screen, ActorScreen)
-        await until(lambda: screen.timeline.timeline.rows)
+        await known(screen)
 
     assert drawn(act=open_page)
 
