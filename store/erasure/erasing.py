@@ -22,6 +22,7 @@ from store.erasure.pending import Pending, new_pseudonym
 from store.event import ActorType, Event
 from store.events import EventStore
 from store.personal import DEFAULT_PLACES, PersonalPlaces
+from store.retention.detached_partitions import detached
 from store.search.purging import purge_search_index
 from store.short_transactions import ShortTransactions
 from store.spool.rewriting import Rewritten, rewrite
@@ -217,6 +218,12 @@ class _Run:
     async def _clear_remains(self, compact: bool | None) -> list[str]:
         """See that what was replaced is not left in the files either, as far as that is in our hands."""
         await purge_search_index(self._database)
+        if self._database.dialect == "postgresql":
+            async with self._database.read() as connection:
+                self._left += [
+                    f"{name}: a partition that is being dropped may have events of it; prune goes on with that"
+                    for name in await detached(connection)
+                ]
         if self._database.dialect != "sqlite":
             return [SERVER_NOTES[self._database.dialect]] if self._database.dialect in SERVER_NOTES else []
         if compact is None:

@@ -37,7 +37,7 @@ from store.tables import events, resource_counters, search_blocks, search_head, 
 from store.wire import encode
 from tests.events import at, make_event
 from tests.store.erased import bytes_of, eraser, everything
-from tests.store.oracle import cells
+from tests.store.oracle import cells, run_sql
 from tests.valkey import ValkeyServer
 
 ID = "Ana-Müller-7f3a"
@@ -481,6 +481,12 @@ async def test_partitions_are_no_hiding_place(postgres_url: str) -> None:
         assert done.counts["events"] == 32
         assert ID not in await everything(database)
         assert any("VACUUM" in note for note in done.notes)
+        assert done.left == ()
+        # What a pruner that was killed has left: no reading finds its events.
+        await run_sql(database, "CREATE TABLE events_detached_2025_01 (LIKE events)")
+        assert (await erased(database)).left == (
+            "events_detached_2025_01: a partition that is being dropped may have events of it; prune goes on with that",
+        )
     finally:
         await database.close()
 
