@@ -15,8 +15,8 @@ from monitor.worker.registry import Job
 from store.errors import StoreError
 from store.leases import Leases
 
-GIVE_BACK_WITHIN = 10.0
-"""Seconds that giving a lease back may take."""
+GIVE_BACK_WITHIN, GIVE_BACK_TRIES = 10.0, 2
+"""Seconds that giving a lease back may take, and how often it is tried."""
 _log = logging.getLogger(__name__)
 
 
@@ -118,9 +118,12 @@ class Run:
 
     async def _give_back(self, how: Callable[[str], Awaitable[bool]]) -> bool:
         """Whether nobody else had it. Where that cannot be told, it runs out."""
-        with suppress(StoreError, TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_BACK_WITHIN):
-                return await how(self._job.name)
+                # Once more: a file that another one has locked for long is free as a rule by then.
+                for _ in range(GIVE_BACK_TRIES):
+                    with suppress(StoreError):
+                        return await how(self._job.name)
         return True
 
 
