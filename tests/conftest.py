@@ -30,7 +30,7 @@ for _signal, _usual in (
 # After each key a pilot waits until the process rests, and looks for that fifty times a second only: in a test with
 # many keys that is most of the time. By what share of it the process may be at work stays much the same.
 _wait: Any = import_module("textual._wait")
-_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 1 / 200, 1 / 1000
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 1 / 100, 1 / 1000
 
 _stderr = os.dup(2)  # pytest takes the real one away while a test runs
 

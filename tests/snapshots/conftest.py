@@ -61,6 +61,12 @@ class Past:
         return f"sqlite:///{shutil.copy(filled, folder / 'events.db')}"
 
 
+@pytest.fixture(autouse=True)
+def patient_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No condition says that all of a picture is drawn: the pilot waits as long as Textual has it."""
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 50)
+
+
 @pytest.fixture(scope="session")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
     return Past(tmp_path_factory.mktemp("past"))
