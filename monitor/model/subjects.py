@@ -33,6 +33,15 @@ class ResourceName(NamedTuple):
         )
 
 
+def resources_of(event: Event) -> list[ResourceName]:
+    """The resources that an event is about, the one in its primary role first."""
+    roles = (
+        (event.resource_type, event.resource_id),
+        (event.secondary_resource_type, event.secondary_resource_id),
+    )
+    return [ResourceName(kind, one) for kind, one in roles if kind is not None and one is not None]
+
+
 class ActorName(NamedTuple):
     """A user, a job or the system, as events name it: `user:42`, `job:rss-sync`, `system`."""
 

@@ -13,7 +13,7 @@ from monitor.model.arrivals import Arrivals
 from monitor.model.lifecycle import Passage, usual
 from monitor.model.resource import resource_facts
 from monitor.model.rows import SortKey
-from monitor.model.subjects import PageSubject, ResourceName
+from monitor.model.subjects import PageSubject, ResourceName, resources_of
 from monitor.screens.console_screen import Reader, Selection
 from monitor.screens.neighbours import NeighboursPage
 from monitor.text import clean
@@ -45,6 +45,7 @@ class ResourceScreen(NeighboursPage):
         self._facts = resource_facts((), name)
         self._known = Known()
         self._more_due = self._usual_due = 0.0
+        self._usual_of: tuple[str, str | None] | None = None
         self._more_stale = False
 
     def sum_up(self, events: list[Event]) -> None:
@@ -64,13 +65,15 @@ class ResourceScreen(NeighboursPage):
     async def _read_more(self, reader: Reader, passage: Passage | None) -> None:
         try:
             counters = await reader.counters(*self._name)
-            known = self._known.usual
-            # What is usual for others does not change with each event of this one.
-            if passage is not None and self.console.tick() >= self._usual_due:
-                self._usual_due = self.console.tick() + USUAL_EVERY
+            work = None if passage is None else (passage.began_with, passage.ended_with)
+            known = self._known.usual if work == self._usual_of else None
+            # What is usual for the same work does not change with each event of this one.
+            if passage is not None and (work != self._usual_of or self.console.tick() >= self._usual_due):
                 ends = active().ends
                 types = sorted({*ends, *(kind for ended in ends.values() for kind in ended)})
                 known = usual(await reader.newest_of_types(types, ALIKE_READ), ends, passage, self._name)
+                self._usual_due = self.console.tick() + USUAL_EVERY
+            self._usual_of = work
         except Exception as error:
             # Whatever it was, the page goes on with what it knows, and asks again.
             self.log.warning("counters cannot be read", error)
@@ -101,12 +104,7 @@ class ResourceScreen(NeighboursPage):
 
     def others_of(self, event: Event) -> Sequence[ResourceName]:
         """The resources of its type that an event is about."""
-        roles = (
-            (event.resource_type, event.resource_id),
-            (event.secondary_resource_type, event.secondary_resource_id),
-        )
-        kind = self._name.resource_type
-        return [ResourceName(kind, one) for of_type, one in roles if of_type == kind and one is not None]
+        return [name for name in resources_of(event) if name.resource_type == self._name.resource_type]
 
     async def last_of(self, reader: Reader, other: PageSubject) -> SortKey:
         """The place of the last event of another resource, in whichever role."""

@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from monitor.model.arrivals import Arrivals
 from monitor.model.rows import SortKey
-from monitor.model.subjects import ActorName, PageSubject, ResourceName
+from monitor.model.subjects import ActorName, PageSubject, resources_of
 from monitor.model.timeline import Timeline
 from monitor.screens.console_screen import Selection
 from monitor.screens.detail import DetailScreen
@@ -150,13 +150,9 @@ class SubjectPage(ExportingScreen):
         event = self.timeline.selected_event
         if event is None:
             return
-        roles = (
-            (event.resource_type, event.resource_id),
-            (event.secondary_resource_type, event.secondary_resource_id),
-        )
-        for kind, identifier in roles:
-            if kind is not None and identifier is not None and (kind, identifier) != self.subject:
-                self.console.open_page(ResourceName(kind, identifier))
+        for name in resources_of(event):
+            if name != self.subject:
+                self.console.open_page(name)
                 return
         self.notify("this row is about no other resource", markup=False, timeout=2)
 
