@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from monitor.health.alert_events import RECORD_TYPES
 from monitor.model.lifecycle import Passage, passages
 from monitor.model.subjects import ResourceName
 from monitor.model.told import ToldPlaces
@@ -53,7 +54,12 @@ def resource_facts(
     `ends` has what events of a type end, `places` is where their metadata tells of it.
     """
     events = sorted(events, key=lambda event: event.sort_key)
-    primary_role = [event for event in reversed(events) if event.resource == name.text]
+    # What is recorded of an alert has its title, which says how things were when it fired.
+    telling = [
+        event
+        for event in reversed(events)
+        if event.resource == name.text and event.event_type not in RECORD_TYPES
+    ]
     places = places or ToldPlaces()
     statuses: list[StatusSpan] = []
     actors: Counter[str] = Counter()
@@ -78,8 +84,8 @@ def resource_facts(
         severities["warning"],
         as_secondary,
         tuple(related.most_common(5)),
-        places.title(primary_role),
-        places.told(primary_role),
+        places.title(telling),
+        places.told(telling),
         found[-1] if (found := passages(events, ends or {}, name)) else None,
     )
 

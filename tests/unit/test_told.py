@@ -57,6 +57,18 @@ def test_events_that_are_about_something_else_tell_nothing() -> None:
     assert (facts.title, dict(facts.told)) == (None, {})
 
 
+@pytest.mark.parametrize("kind", ["alert.fired", "alert.resolved"])
+def test_an_alert_about_it_says_not_what_it_is_called(kind: str) -> None:
+    said = {"title": "movie/umbra is down", "year": 1}
+    events = [
+        make_event(1, metadata={"title": "Umbra"}, **PRIMARY),
+        make_event(2, event_type=kind, category="alerts", metadata=said, **PRIMARY),
+    ]
+    facts = resource_facts(events, FILM)
+    assert (facts.title, dict(facts.told)) == ("Umbra", {})
+    assert resource_facts(events[1:], FILM).title is None
+
+
 def test_personal_data_is_hidden_in_them() -> None:
     events = [make_event(1, metadata={"title": "of 192.0.2.7", "ip": "192.0.2.7"}, **PRIMARY)]
     activate(Mask())
